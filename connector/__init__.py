@@ -1,0 +1,62 @@
+"""The face of the connector floor: what an author of a connector imports. It never imports a system."""
+
+from connector.base import (
+    Account,
+    Catalogue,
+    Connector,
+    Entry,
+    Finding,
+    Found,
+    Host,
+    Known,
+    Link,
+    Page,
+    Payload,
+    Ref,
+    Resource,
+    SharedState,
+    Written,
+    find_or_create,
+)
+from connector.client import Answer, Client
+from connector.errors import (
+    AccessDenied,
+    ConnectorError,
+    InDoubt,
+    RecordFailed,
+    RetryLater,
+    SkipRecord,
+    StopRun,
+    Unreachable,
+)
+from connector.settings import Options
+
+__all__ = [
+    "AccessDenied",
+    "Account",
+    "Answer",
+    "Catalogue",
+    "Client",
+    "Connector",
+    "ConnectorError",
+    "Entry",
+    "Finding",
+    "Found",
+    "Host",
+    "InDoubt",
+    "Known",
+    "Link",
+    "Options",
+    "Page",
+    "Payload",
+    "RecordFailed",
+    "Ref",
+    "Resource",
+    "RetryLater",
+    "SharedState",
+    "SkipRecord",
+    "StopRun",
+    "Unreachable",
+    "Written",
+    "find_or_create",
+]

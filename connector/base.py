@@ -1,0 +1,351 @@
+"""The contract: what a system declares, and what the host gives it.
+
+A **Connector** is one system; an instance of it is one *account* (a Connection) at work. Its **Resources** are its
+entities: a source offers `read`, `get`, `number` and `parse`, a target offers `check`, `prepare` and `write`.
+The host supplies everything else: forms, tabs, listings, retries, claims, logs, budgets.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from abc import ABC
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any, ClassVar, Protocol, TypeVar
+
+from connector.client import Client, LoggedCall
+from connector.errors import InDoubt, RetryLater
+from connector.settings import Options, Settings
+
+Payload = dict[str, Any]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Account:
+    """One connection's facts: which system, where, and the decrypted settings of its account."""
+
+    name: str
+    base_url: str
+    settings: Options
+    allow_private: bool = False
+
+    def __repr__(self) -> str:  # settings hold secrets
+        return f"Account({self.name!r}, {self.base_url!r})"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Entry:
+    """One line of a collected catalogue: an order status, a warehouse, a store view. `id` is the system's own."""
+
+    id: str
+    name: str
+    extra: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Catalogue:
+    """Declares a catalogue: `kind` is what `Choice` and `ValueMap` refer to, `label` what people read (plural).
+
+    `learned`: the system has no list; entries come from what was seen in records, and by hand.
+    """
+
+    kind: str
+    label: str
+    learned: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Finding:
+    """One line of a connection test: what was tried, whether it worked, and if not, what to do."""
+
+    name: str
+    ok: bool
+    message: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ref:
+    """An id that a target learns while it writes; its label heads a column of the synchronisation tab."""
+
+    key: str
+    label: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Found:
+    """One source record as the source returned it. `error`: it could not even be read; a sentence naming it."""
+
+    key: str
+    number: str | None
+    version: str  # changes when the record changes
+    updated_at: datetime | None
+    payload: Payload | None
+    error: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Page:
+    """Some records, oldest change first. `total` is the source's own estimate of all records of the window.
+
+    `mark` is how far the source was read when this page and all before it are stored; opaque to the host.
+    """
+
+    records: Sequence[Found]
+    total: int | None = None
+    mark: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Written:
+    """What a write came to. `created` False means that it existed and was changed."""
+
+    key: str
+    created: bool
+    message: str
+
+
+class SharedState(Protocol):
+    """Small facts that all threads and processes of a connection share: tokens, budgets, learned traits."""
+
+    def read(self, key: str) -> dict[str, Any] | None: ...
+
+    def change(
+        self, key: str, change: Callable[[dict[str, Any] | None], dict[str, Any] | None]
+    ) -> dict[str, Any] | None:
+        """Atomically replace the fact by what `change` returns (None deletes it) and return that. Stored encrypted.
+
+        `change` may be called more than once and must have no other effect.
+        """
+
+    def lock(self, key: str, seconds: float) -> AbstractContextManager[bool]:
+        """Hold `key` for at most `seconds` across processes; waits while another holds it. Yields True when the
+        holder before ended or nobody held it."""
+
+
+class Link(Protocol):
+    """A remote id that several records share, for example the contact of a customer, while it is held by one writer."""
+
+    id: str | None
+    digest: str | None  # of what was last written there
+    doubt: bool  # an earlier writer may have created it
+    doubt_age: float  # seconds since that was noticed
+
+    def learn(self, id: str, digest: str | None = None) -> None:
+        """Keep the id at once: committed before this returns."""
+
+
+class Known(ABC):
+    """What is known of one record on the target's side, during one attempt to write it."""
+
+    refs: Mapping[str, str]
+    doubt: bool  # an earlier attempt ended in doubt: find before create, for exactly the refs that are missing
+    doubt_age: float  # seconds since that was noticed
+    attempt: int  # 1 for the first
+
+    def learn(self, **refs: str | None) -> None:
+        """Keep ids at once: committed before this returns, so that a killed worker loses none."""
+        raise NotImplementedError
+
+    def link(self, kind: str, key: str) -> str | None:
+        """The shared remote id, if known. One read, no claim."""
+        raise NotImplementedError
+
+    def hold(self, kind: str, key: str) -> AbstractContextManager[Link]:
+        """Hold a shared id so that no other thread or process creates it at the same time."""
+        raise NotImplementedError
+
+    def note(self, message: str) -> None:
+        """Add a sentence to the record's history and message: a warning, a choice that was made."""
+        raise NotImplementedError
+
+
+ResultT = TypeVar("ResultT")
+
+
+def find_or_create(
+    *,
+    doubt: bool,
+    doubt_age: float,
+    lag: float,
+    what: str,
+    find: Callable[[], ResultT | None],
+    create: Callable[[], ResultT],
+) -> ResultT:
+    """Exactly once: after doubt look first, and believe "not there" only when the system's index had `lag` seconds.
+
+    A clean first attempt pays no extra call. Raises RetryLater while a negative answer is too young to be trusted.
+    """
+    if doubt:
+        found = find()
+        if found is not None:
+            return found
+        if doubt_age < lag:
+            raise RetryLater(
+                f"{what} may have been created by an earlier attempt; it is looked up again before it is sent again",
+                after=lag - doubt_age + 0.5,
+                counts=False,
+            )
+    return create()
+
+
+class Host(ABC):
+    """What the host lends to a connector at work."""
+
+    state: SharedState
+    stop: threading.Event
+
+    def now(self) -> datetime:
+        return datetime.now(UTC)
+
+    def sleep(self, seconds: float) -> None:
+        """Wait, but wake when the run is being stopped."""
+        self.stop.wait(seconds)
+
+    def monotonic(self) -> float:
+        return time.monotonic()
+
+    def catalogue(self, kind: str) -> Sequence[Entry]:
+        """What was collected (or learned) of this kind for this connection; empty when never collected."""
+        raise NotImplementedError
+
+    def learn(self, kind: str, entries: Iterable[Entry]) -> None:
+        """Add values seen in records to a learned catalogue. Cheap when nothing is new."""
+        raise NotImplementedError
+
+    def log(self, call: LoggedCall) -> None:
+        """Write one remote call to the data log."""
+        raise NotImplementedError
+
+
+class Resource(ABC):
+    """One entity at one system. Override the verbs that it offers; `reads` and `writes` follow from that."""
+
+    entity: ClassVar[str]  # "order", "return": the word of the profile
+    label: ClassVar[str]
+    SourceOptions: ClassVar[type[Settings]] = Settings
+    TargetOptions: ClassVar[type[Settings]] = Settings
+    refs: ClassVar[tuple[Ref, ...]] = ()  # learned ids, in the order of the tab's columns
+    key_ref: ClassVar[str] = "id"  # which ref is the target's id of the record itself
+
+    def __init__(self, connector: Connector) -> None:
+        self.connector = connector
+        self.client = connector.client
+        self.host = connector.host
+
+    # as a source
+
+    def read(self, since: str | None, options: Options) -> Iterator[Page]:
+        """All records changed since the mark (with an overlap of the source's choosing), oldest change first.
+
+        `since` None reads everything (from `options.initial_from` on). A record that cannot be read is a Found with an
+        error; nothing is left out silently. Raises RetryLater, StopRun, AccessDenied.
+        """
+        raise NotImplementedError
+
+    def get(self, key: str) -> Found | None:
+        """One record by its key; None when it is gone."""
+        raise NotImplementedError
+
+    def number(self, number: str) -> Found | None:
+        """One record by the number that people use."""
+        raise NotImplementedError
+
+    def parse(self, payload: Payload) -> Any:
+        """The shared record. Pure but for the collected catalogues. Raises RecordFailed naming field and value."""
+        raise NotImplementedError
+
+    def admits(self, record: Any, options: Options) -> None:
+        """Raise SkipRecord when a setting of the source's side says no (a status filter, a replaced order)."""
+
+    # as a target
+
+    def check(self, record: Any, options: Options) -> list[str]:
+        """Every required mapping that this record needs and the settings lack, each as a sentence.
+
+        Called for all due records before the first remote write of a run. Makes no call for a single record.
+        """
+        return []
+
+    def prepare(self, records: Sequence[Any], options: Callable[[Any], Options]) -> None:
+        """Look up in bulk what the writes of these records will need (article ids ...), so that they need no reads."""
+
+    def write(self, record: Any, known: Known, options: Options) -> Written:
+        """Bring the record to the target, exactly once, whatever happened before.
+
+        Each id is given to `known.learn` as soon as it is known; what is missing after doubt is found before it is
+        created (`find_or_create`). Raises RetryLater, InDoubt, RecordFailed, SkipRecord, StopRun, AccessDenied.
+        """
+        raise NotImplementedError
+
+    def pretend(self, method: str, path: str, body: Any) -> Any:
+        """What the system would answer to a change: dry runs send nothing and go on with this."""
+        return {}
+
+    @classmethod
+    def offers(cls, verb: str) -> bool:
+        return getattr(cls, verb) is not getattr(Resource, verb)
+
+
+class Connector(ABC):
+    """One system. The class is the declaration, an instance is one account at work."""
+
+    code: ClassVar[str]
+    label: ClassVar[str]
+    Settings: ClassVar[type[Settings]] = Settings  # of one account: credentials and what belongs to them
+    resources: ClassVar[tuple[type[Resource], ...]] = ()
+    catalogues: ClassVar[tuple[Catalogue, ...]] = ()
+
+    def __init__(self, account: Account, host: Host) -> None:
+        self.account = account
+        self.host = host
+        self.client = self.make_client()
+
+    def make_client(self) -> Client:
+        """The HTTP session of this account; a connector adds its authorization and its reading of errors."""
+        return Client(self.account, self.host)
+
+    def check(self) -> list[Finding]:
+        """The connection test, in words: host, login, each right. Raises nothing."""
+        raise NotImplementedError
+
+    def collect(self) -> Iterator[tuple[str, list[Entry]]]:
+        """Fetch each catalogue: (kind, entries)."""
+        return iter(())
+
+    def resource(self, entity: str) -> Resource:
+        for one in self.resources:
+            if one.entity == entity:
+                return one(self)
+        raise LookupError(f"{self.label} has no {entity!r}")
+
+    def close(self) -> None:
+        self.client.close()
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.account!r})"
+
+
+__all__ = [
+    "Account",
+    "Catalogue",
+    "Connector",
+    "Decimal",
+    "Entry",
+    "Finding",
+    "Found",
+    "Host",
+    "InDoubt",
+    "Known",
+    "Link",
+    "Page",
+    "Payload",
+    "Ref",
+    "Resource",
+    "SharedState",
+    "Written",
+    "find_or_create",
+]

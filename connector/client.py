@@ -1,0 +1,446 @@
+"""One HTTP session to one account: base address, time-outs, guarded addresses, errors in our words, calls on record.
+
+`Client.call` is the one door; `Client.transport` behind it is the one seam where a test or a dry run replaces HTTP.
+A connector subclasses Client to sign requests (`authorize`), to read its vendor's errors (`judge`) and to keep its
+vendor's rate (`before`, `after`).
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import json
+import logging
+import random
+import socket
+import time
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from decimal import Decimal
+from email.utils import parsedate_to_datetime
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote, urlsplit
+
+import requests
+from requests.adapters import HTTPAdapter
+from urllib3 import HTTPConnectionPool, HTTPSConnectionPool, PoolManager
+from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.exceptions import NewConnectionError
+from urllib3.util import connection as sockets
+
+from connector.errors import InDoubt, RetryLater, StopRun, Unreachable
+
+if TYPE_CHECKING:
+    from connector.base import Account, Host
+
+log = logging.getLogger(__name__)
+
+CONNECT_SECONDS = 5.0
+READ_SECONDS = 20.0
+LARGEST_ANSWER = 64 * 1024 * 1024
+READ_TRIES = 4
+
+Query = Mapping[str, Any] | Sequence[tuple[str, Any]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class LoggedCall:
+    """One remote call, as the data log keeps it. Bodies are given only when something failed or logging is on."""
+
+    method: str
+    path: str
+    query: str
+    status: int | None  # None: no answer
+    seconds: float
+    reference: str | None
+    error: str | None = None
+    request: str | None = None
+    response: str | None = None
+
+
+@dataclass(kw_only=True)
+class Answer:
+    """What came back. `data` is the decoded JSON (numbers with a point are Decimal), None when it is not JSON."""
+
+    status: int
+    headers: Mapping[str, str]
+    text: str
+    method: str
+    path: str
+    data: Any = None
+    is_json: bool = False
+    request: Mapping[str, Any] = field(default_factory=dict, repr=False)
+
+    @property
+    def ok(self) -> bool:
+        return 200 <= self.status < 300
+
+    def excerpt(self, length: int = 300) -> str:
+        text = " ".join(self.text.split())
+        return text if len(text) <= length else text[:length] + "…"
+
+
+Transport = Callable[[requests.PreparedRequest, tuple[float, float]], requests.Response]
+
+
+def encode(query: Query | None) -> str:
+    """A query string: lists repeat their key, None is left out, blanks are %20."""
+    pairs: list[str] = []
+    for key, value in query.items() if isinstance(query, Mapping) else query or ():
+        for one in value if isinstance(value, list | tuple) else (value,):
+            if one is not None:
+                text = str(one).lower() if isinstance(one, bool) else str(one)
+                pairs.append(f"{quote(key, safe='[]')}={quote(text, safe='')}")
+    return "&".join(pairs)
+
+
+def dumps(body: Any) -> str:
+    """JSON in which a Decimal is a plain number; amounts have at most a dozen digits, which a double holds exactly."""
+    return json.dumps(_plain(body), separators=(",", ":"), ensure_ascii=False)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Decimal):
+        return int(value) if value == value.to_integral_value() else float(value)
+    if isinstance(value, Mapping):
+        return {key: _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    return value
+
+
+def loads(text: str | bytes) -> Any:
+    return json.loads(text, parse_float=Decimal)
+
+
+def check_base_url(url: str, *, allow_private: bool) -> str:
+    """The address as it is used, without a trailing slash. Raises ValueError with a sentence.
+
+    Resolves the name: an address in a loopback, private or link-local network is refused unless allowed, here and
+    again whenever a connection is opened (a name may resolve to something else later).
+    """
+    parts = urlsplit(url.strip())
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise ValueError(f"The address {url!r} must begin with https:// (or http://) and name a host.")
+    if parts.username or parts.password:
+        raise ValueError("The address must not contain a user name or password; use the credentials fields.")
+    if parts.query or parts.fragment:
+        raise ValueError(f"The address {url!r} must not have a query or fragment.")
+    try:
+        port = parts.port
+    except ValueError as error:
+        raise ValueError(f"The address {url!r} has a port that is not a number from 1 to 65535.") from error
+    if not allow_private:
+        try:
+            found = socket.getaddrinfo(parts.hostname, port or 443, type=socket.SOCK_STREAM)
+        except (OSError, UnicodeError):
+            found = []  # the connection test says so in its words
+        for *_, address in found:
+            refuse_private(str(address[0]), parts.hostname)
+    return f"{parts.scheme}://{parts.netloc}{parts.path.rstrip('/')}"
+
+
+def refuse_private(address: str, host: str) -> None:
+    ip = ipaddress.ip_address(address.split("%")[0])
+    mapped = getattr(ip, "ipv4_mapped", None)
+    if not (mapped or ip).is_global or ip.is_multicast:
+        raise ValueError(
+            f"{host} is {address}, an address in a private network. "
+            "Set CONNECTOR_ALLOW_PRIVATE=1 where systems in the own network are meant to be reached."
+        )
+
+
+class PrivateAddress(StopRun):
+    """A name resolved to a private address when the connection was opened."""
+
+
+def _guarded_socket(connection: HTTPConnection) -> socket.socket:
+    host = connection._dns_host
+    try:
+        found = socket.getaddrinfo(host, connection.port, type=socket.SOCK_STREAM)
+    except (OSError, UnicodeError) as error:
+        raise NewConnectionError(connection, f"the name {host} cannot be resolved: {error}") from error
+    for *_, address in found:
+        try:
+            refuse_private(str(address[0]), host)
+        except ValueError as error:
+            raise PrivateAddress(str(error)) from error
+    try:
+        return sockets.create_connection(
+            (str(found[0][4][0]), connection.port),
+            connection.timeout,
+            source_address=connection.source_address,
+            socket_options=connection.socket_options,
+        )
+    except OSError as error:
+        raise NewConnectionError(connection, f"cannot connect to {host}: {error}") from error
+
+
+class _GuardedHTTP(HTTPConnection):
+    def _new_conn(self) -> socket.socket:
+        return _guarded_socket(self)
+
+
+class _GuardedHTTPS(HTTPSConnection):
+    def _new_conn(self) -> socket.socket:
+        return _guarded_socket(self)
+
+
+class _GuardedHTTPPool(HTTPConnectionPool):
+    ConnectionCls = _GuardedHTTP
+
+
+class _GuardedHTTPSPool(HTTPSConnectionPool):
+    ConnectionCls = _GuardedHTTPS
+
+
+class _Adapter(HTTPAdapter):
+    """requests' own adapter; a guarded one connects to checked addresses only (checked and used are the same)."""
+
+    def __init__(self, guarded: bool, size: int) -> None:
+        self.guarded = guarded
+        super().__init__(pool_connections=2, pool_maxsize=size, max_retries=0)
+
+    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
+        super().init_poolmanager(*args, **kwargs)
+        if self.guarded:
+            manager: PoolManager = self.poolmanager
+            manager.pool_classes_by_scheme = {"http": _GuardedHTTPPool, "https": _GuardedHTTPSPool}
+
+
+class Client:
+    """One account's HTTP session; safe for several threads. Counts its calls: `calls["read"]`, `calls["write"]`."""
+
+    read_seconds = READ_SECONDS
+    lists_largest = LARGEST_ANSWER
+
+    def __init__(self, account: Account, host: Host) -> None:
+        self.account = account
+        self.host = host
+        self.base_url = account.base_url.rstrip("/")
+        self.calls: Counter[str] = Counter()
+        self.log_bodies = False
+        self.dry: Callable[[str, str, Any], Any] | None = None  # set: changes are not sent but answered by this
+        self.planned: list[tuple[str, str, Any]] = []
+        self.clock_offset = 0.0  # seconds that the system's clock is ahead of ours, from the Date header
+        self._clock_read = float("-inf")
+        self._adapter = _Adapter(not account.allow_private, size=32)
+        self.transport: Transport = self._send
+
+    # what a connector overrides
+
+    def authorize(self, request: requests.PreparedRequest) -> None:
+        """Sign or add the token; called anew for every try."""
+
+    def before(self, write: bool) -> None:
+        """Wait for the vendor's rate. Raises RetryLater when the wait would be unreasonable."""
+
+    def after(self, answer: Answer, write: bool) -> None:
+        """Learn from the answer's headers; called for every answer, good or bad."""
+
+    def judge(self, answer: Answer, write: bool) -> None:
+        """Raise the error that this answer means; return when it is good. Body first, status second."""
+        if answer.ok and answer.is_json:
+            return
+        where = f"{self.account.name}: {answer.method} {answer.path}"
+        if answer.status == 429:
+            raise RetryLater(f"{where} was refused: too many calls", after=_seconds(answer.headers.get("Retry-After")))
+        if answer.status >= 500 or answer.ok:
+            said = f"{where} answered {answer.status}: {answer.excerpt()}"
+            raise InDoubt(said) if write else RetryLater(said)
+        raise StopRun(f"{where} answered {answer.status}: {answer.excerpt()}")
+
+    def renew(self, answer: Answer) -> bool:
+        """After a 401: True when fresh credentials were obtained and the call may be sent once more."""
+        return False
+
+    # the one door
+
+    def call(
+        self,
+        method: str,
+        path: str,
+        *,
+        query: Query | None = None,
+        body: Any = None,
+        write: bool | None = None,
+        reference: str | None = None,
+        tries: int | None = None,
+    ) -> Answer:
+        """Send a call and return the good answer.
+
+        `write` defaults to "not GET or HEAD". Reads are repeated a few times on transient errors (each signed anew);
+        a write is repeated only when it certainly was not executed (no connection, rate refusal, renewed login).
+        Raises RetryLater, InDoubt, Unreachable, RecordFailed, StopRun, AccessDenied.
+        """
+        changes = method not in ("GET", "HEAD") if write is None else write
+        if changes and self.dry is not None:
+            self.planned.append((method, path, body))
+            data = self.dry(method, path, body)
+            return Answer(status=200, headers={}, text="", method=method, path=path, data=data, is_json=True)
+        content = None if body is None else dumps(body).encode()
+        limit = READ_TRIES if tries is None else tries
+        tried, renewed, refused = 0, False, 0
+        while True:
+            tried += 1
+            try:
+                answer = self._once(method, path, query, content, changes, reference)
+                if answer.status == 401 and not renewed and self.renew(answer):
+                    renewed, tried = True, tried - 1
+                    continue
+                self.judge(answer, changes)
+                return answer
+            except InDoubt as error:
+                if changes or tried >= limit:
+                    raise
+                wait = error.after
+            except Unreachable as error:
+                if tried >= limit:
+                    raise
+                wait = error.after
+            except RetryLater as error:
+                refused += 1
+                if (changes and refused > 3) or (not changes and tried >= limit):
+                    raise
+                if error.after is not None and error.after > 90:
+                    raise
+                wait = error.after
+            if self.host.stop.is_set():
+                raise RetryLater("stopped by a person", counts=False)
+            self.host.sleep(min(20.0, 0.25 * 2**tried) * random.uniform(0.5, 1.0) if wait is None else wait)
+
+    def _once(
+        self, method: str, path: str, query: Query | None, content: bytes | None, write: bool, reference: str | None
+    ) -> Answer:
+        self.before(write)
+        request = requests.PreparedRequest()
+        encoded = encode(query)
+        request.method = method
+        request.url = f"{self.base_url}{path}" + (f"?{encoded}" if encoded else "")
+        request.headers = requests.structures.CaseInsensitiveDict(
+            {"Accept": "application/json", "User-Agent": "connector-host", "Accept-Encoding": "gzip"}
+        )
+        request.hooks = {"response": []}
+        request._cookies = None  # type: ignore[attr-defined]
+        request.body = content
+        if content is not None:
+            request.headers["Content-Type"] = "application/json"
+            request.headers["Content-Length"] = str(len(content))
+        elif method not in ("GET", "HEAD"):
+            request.headers["Content-Length"] = "0"
+        self.authorize(request)
+        self.calls["write" if write else "read"] += 1
+        began = time.monotonic()
+        status: int | None = None
+        error: str | None = None
+        text = ""
+        try:
+            try:
+                response = self.transport(request, (CONNECT_SECONDS, self.read_seconds))
+                status = response.status_code
+                text = self._body(response)
+            except PrivateAddress:
+                raise
+            except requests.ConnectionError as failure:
+                if _never_sent(failure):
+                    raise Unreachable(
+                        f"{self.account.name}: {self.base_url} cannot be reached: {_why(failure)}"
+                    ) from failure
+                raise self._lost(write, method, path, f"the connection broke ({_why(failure)})") from failure
+            except requests.Timeout as failure:
+                raise self._lost(write, method, path, f"no answer within {self.read_seconds:.0f} seconds") from failure
+            except (requests.RequestException, OSError) as failure:
+                raise self._lost(write, method, path, f"the answer broke off ({_why(failure)})") from failure
+            answer = Answer(status=status, headers=response.headers, text=text, method=method, path=path)
+            self._read_clock(response.headers.get("Date"))
+            try:
+                answer.data = loads(text)
+                answer.is_json = True
+            except ValueError:
+                pass
+            self.after(answer, write)
+            if not answer.ok:
+                error = answer.excerpt()
+            if status in (301, 302, 303, 307, 308):
+                target = response.headers.get("Location", "another address")
+                raise StopRun(
+                    f"{self.account.name}: {self.base_url} redirects to {target.split('?')[0]}. "
+                    "Enter the address that the system itself uses; redirects are not followed, changes would be lost."
+                )
+            return answer
+        except Exception as failure:
+            error = error or str(failure)
+            raise
+        finally:
+            bodies = self.log_bodies or error is not None
+            self.host.log(
+                LoggedCall(
+                    method=method,
+                    path=path,
+                    query=encoded,
+                    status=status,
+                    seconds=time.monotonic() - began,
+                    reference=reference,
+                    error=error,
+                    request=content.decode(errors="replace") if bodies and content else None,
+                    response=text if bodies else None,
+                )
+            )
+
+    def _read_clock(self, text: str | None) -> None:
+        if text and time.monotonic() - self._clock_read > 60:
+            try:
+                there = parsedate_to_datetime(text)
+            except ValueError:
+                return
+            self._clock_read = time.monotonic()
+            self.clock_offset = (there - datetime.now(there.tzinfo or UTC)).total_seconds() if there.tzinfo else 0.0
+
+    def _lost(self, write: bool, method: str, path: str, why: str) -> RetryLater:
+        said = f"{self.account.name}: {method} {path}: {why}"
+        return InDoubt(f"{said}; whether the change was made is not known") if write else RetryLater(said)
+
+    def _body(self, response: requests.Response) -> str:
+        """The whole body as text, but never more than the largest answer."""
+        parts, size = [], 0
+        for part in response.iter_content(1 << 16):
+            size += len(part)
+            if size > self.lists_largest:
+                raise StopRun(f"{self.account.name}: an answer is larger than {self.lists_largest >> 20} MiB")
+            parts.append(part)
+        return b"".join(parts).decode("utf-8", errors="replace")
+
+    def _send(self, request: requests.PreparedRequest, timeout: tuple[float, float]) -> requests.Response:
+        return self._adapter.send(request, stream=True, timeout=timeout, verify=True)
+
+    def close(self) -> None:
+        self._adapter.close()
+
+
+def _seconds(text: str | None) -> float | None:
+    try:
+        return max(0.0, float(text)) if text else None
+    except ValueError:
+        return None
+
+
+def _never_sent(failure: BaseException) -> bool:
+    """True when no connection was made at all, so that nothing can have been executed."""
+    seen: list[BaseException] = []
+    todo: list[Any] = [failure]
+    while todo:
+        one = todo.pop()
+        if isinstance(one, BaseException) and one not in seen:
+            seen.append(one)
+            if isinstance(one, NewConnectionError | requests.ConnectTimeout):
+                return True
+            todo += [*one.args, getattr(one, "reason", None), one.__cause__, one.__context__]
+    return False
+
+
+def _why(failure: BaseException) -> str:
+    inner: Any = failure
+    while getattr(inner, "reason", None) or (inner.args and isinstance(inner.args[0], BaseException)):
+        inner = getattr(inner, "reason", None) or inner.args[0]
+    return str(inner).split(": ", 1)[-1] if "object at 0x" in str(inner) else str(inner)

@@ -1,0 +1,61 @@
+"""What went wrong, named by what happens next.
+
+    ConnectorError
+    ├── RetryLater        transient: try this record again, not before `after` seconds
+    │   ├── InDoubt       a change was sent and its outcome is unknown: find before creating again
+    │   └── Unreachable   the whole system does not answer: no record is to blame
+    ├── RecordFailed      this record needs a person
+    ├── SkipRecord        nothing to do, or a setting says no
+    └── StopRun           wrong set-up: nothing in this run can succeed
+        └── AccessDenied  credentials or rights: never repeated in a loop, accounts get locked
+
+The message of each is a sentence for a shop admin with the subject in it: which order, which field, what was received.
+Anything else that is raised is a fault of ours; the worker records it once, with its traceback.
+"""
+
+from __future__ import annotations
+
+
+class ConnectorError(Exception):
+    """Everything a connector says on purpose."""
+
+
+class RetryLater(ConnectorError):
+    """Transient. `after` is the least number of seconds to wait; None lets the engine choose (back-off with jitter).
+
+    `counts` is False when the wait itself was the plan (an index that lags, a lease held by another run): such a
+    wait is not counted as a failed attempt.
+    """
+
+    def __init__(self, message: str, *, after: float | None = None, counts: bool = True) -> None:
+        super().__init__(message)
+        self.after = after
+        self.counts = counts
+
+
+class InDoubt(RetryLater):
+    """A change was sent and no trustworthy answer came back: it may or may not have happened."""
+
+
+class Unreachable(RetryLater):
+    """The system does not answer at all, or says that it is closed for maintenance. Nothing was changed."""
+
+
+class RecordFailed(ConnectorError):
+    """This record needs a person; the message says what to do. Other records go on."""
+
+
+class SkipRecord(ConnectorError):
+    """Nothing to do. `setting` names the setting that says no, None when there is simply nothing to do."""
+
+    def __init__(self, reason: str, *, setting: str | None = None) -> None:
+        super().__init__(reason)
+        self.setting = setting
+
+
+class StopRun(ConnectorError):
+    """Nothing in this run can succeed until a person acts; the message says what to do."""
+
+
+class AccessDenied(StopRun):
+    """Wrong credentials or a missing right. The connection is marked; nothing is repeated."""

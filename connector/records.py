@@ -1,0 +1,192 @@
+"""The shared records: the shapes in which orders travel between systems.
+
+Money is `Decimal` in the order's currency (`Order.currency`), gross unless the name says otherwise. Time is aware UTC.
+Absent is None. What has no common name travels in `extra`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from decimal import ROUND_HALF_UP, Decimal
+from enum import StrEnum
+from typing import Any
+
+CENT = Decimal("0.01")
+
+
+def cents(amount: Decimal) -> Decimal:
+    """THE rounding rule: half a cent goes away from zero, as shops, tax offices and both systems print it."""
+    return amount.quantize(CENT, rounding=ROUND_HALF_UP)
+
+
+class LineKind(StrEnum):
+    """What a line is; the amounts of a line never count twice."""
+
+    PRODUCT = "product"  # something sold: simple, virtual, or the chosen variant of a configurable
+    BUNDLE = "bundle"  # a parent whose components follow; carries the amounts unless its components do
+    COMPONENT = "component"  # a part of the bundle before it (see OrderLine.parent)
+    GIFT_CARD = "gift_card"  # a gift card that is sold, not redeemed
+    SHIPPING = "shipping"
+    SURCHARGE = "surcharge"  # a fee whose name the source knows: cash on delivery, gift wrap, ...
+
+
+class DeductionKind(StrEnum):
+    """What lowers the amount to pay without lowering what was sold."""
+
+    GIFT_CARD = "gift_card"
+    STORE_CREDIT = "store_credit"
+    REWARD = "reward"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Address:
+    company: str | None = None
+    first_name: str | None = None
+    middle_name: str | None = None
+    last_name: str | None = None
+    prefix: str | None = None
+    suffix: str | None = None
+    street: tuple[str, ...] = ()  # as typed: the house number may stand in any line
+    postcode: str | None = None
+    city: str | None = None
+    region: str | None = None
+    region_code: str | None = None
+    country: str | None = None  # ISO 3166, two letters
+    phone: str | None = None
+    fax: str | None = None
+    email: str | None = None
+    vat_id: str | None = None
+    key: str | None = None  # the source's id of this very address of this order
+    extra: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Customer:
+    key: str | None = None  # None: a guest
+    email: str | None = None
+    group: str | None = None
+    first_name: str | None = None
+    middle_name: str | None = None
+    last_name: str | None = None
+    prefix: str | None = None
+    gender: str | None = None  # male, female, diverse
+    vat_id: str | None = None
+    extra: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def guest(self) -> bool:
+        return self.key is None
+
+
+@dataclass(frozen=True, kw_only=True)
+class OrderLine:
+    """One line. `gross` is the whole row before discount, `discount` (positive) what is taken off it, both with tax.
+
+    What the customer pays for the line is `total`; the sum over all lines less the deductions is the grand total.
+    """
+
+    key: str
+    kind: LineKind
+    sku: str | None = None
+    name: str
+    quantity: Decimal = Decimal(1)
+    gross: Decimal = Decimal(0)
+    discount: Decimal = Decimal(0)
+    tax: Decimal = Decimal(0)  # part of `total`
+    tax_rate: Decimal | None = None  # percent; None where the source does not say
+    parent: str | None = None  # key of the bundle line this is a component of
+    options: tuple[str, ...] = ()  # what the customer chose, as words
+    weight_grams: int | None = None
+    extra: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def total(self) -> Decimal:
+        return self.gross - self.discount
+
+
+@dataclass(frozen=True, kw_only=True)
+class Deduction:
+    """A redeemed gift card, store credit or points. `amount` is positive."""
+
+    kind: DeductionKind
+    amount: Decimal
+    name: str
+    code: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Residual:
+    """What the grand total holds beyond lines and deductions, with its likely cause. May be negative."""
+
+    amount: Decimal
+    name: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Payment:
+    method: str
+    title: str | None = None
+    amount: Decimal = Decimal(0)  # what was paid so far, in the order's currency
+    transaction_id: str | None = None
+    paid_at: datetime | None = None
+    extra: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Comment:
+    text: str
+    created_at: datetime | None = None
+    by_customer: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Order:
+    """A sales order.
+
+    `status` is the source's own code; the profile maps it. `store` and `website` are codes and choose the scope of the
+    settings. Deductions and `residual` are kept apart from `lines` so that a target can show them as what
+    they are.
+    """
+
+    key: str
+    number: str
+    store: str | None = None
+    website: str | None = None
+    created_at: datetime
+    updated_at: datetime
+    status: str | None = None
+    state: str | None = None
+    cancelled: bool = False
+    currency: str
+    base_currency: str | None = None
+    exchange_rate: Decimal = Decimal(1)  # order currency per base currency
+    grand_total: Decimal
+    paid: Decimal = Decimal(0)
+    customer: Customer
+    billing: Address
+    shipping: Address | None = None  # None: nothing is shipped (virtual)
+    shipping_method: str | None = None  # carrier_method
+    shipping_title: str | None = None
+    lines: tuple[OrderLine, ...] = ()
+    deductions: tuple[Deduction, ...] = ()
+    residual: Residual | None = None
+    coupon: str | None = None
+    discount_title: str | None = None
+    payment: Payment
+    comments: tuple[Comment, ...] = ()
+    replaces: str | None = None  # number of the order that this one took the place of
+    replaced_by: str | None = None  # number of the order that took its place
+    attributes: Mapping[str, Any] = field(default_factory=dict)  # the source's own fields by path, for mapping
+    extra: Mapping[str, Any] = field(default_factory=dict)
+
+    def substance(self) -> str:
+        """A fingerprint of what a target would be told; a moved `updated_at` alone does not change it.
+
+        `attributes` and `extra` are left out: they hold whatever the source's modules write there, touched or not.
+        """
+        payment = replace(self.payment, extra={})
+        plain = replace(self, updated_at=self.created_at, attributes={}, extra={}, payment=payment)
+        return hashlib.sha256(repr(plain).encode()).hexdigest()

@@ -1,0 +1,184 @@
+"""The database: engine, transactions, upgrade; and the data folder. Its troubles are told in sentences.
+
+SQLite runs in WAL mode with foreign keys on, full synchronisation (a pulled plug loses nothing that was committed) and
+a busy time-out; writers of one process queue at a lock of ours instead of polling the file. PostgreSQL is the other.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from alembic import command
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from alembic.util import CommandError
+from sqlalchemy import Engine, create_engine, event, make_url
+from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError
+from sqlalchemy.orm import Session
+
+BUSY_SECONDS = 30
+
+
+class DatabaseTrouble(Exception):
+    """The database cannot be used; the message says why and what to do."""
+
+
+def now() -> datetime:
+    return datetime.now(UTC)
+
+
+def home() -> Path:
+    """The data folder, CONNECTOR_HOME (default `var/`); made when missing, readable by its owner only."""
+    folder = Path(os.environ.get("CONNECTOR_HOME") or "var")
+    try:
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    except OSError as error:
+        raise DatabaseTrouble(
+            f"The data folder {folder} cannot be made: {error.strerror}. Set CONNECTOR_HOME."
+        ) from error
+    return folder
+
+
+class Database:
+    """One database. `session()` is a transaction that writes, `reading()` one that only reads."""
+
+    def __init__(self, url: str | None = None) -> None:
+        self.url = url or os.environ.get("CONNECTOR_DATABASE_URL") or f"sqlite:///{(home() / 'connector.db').resolve()}"
+        try:
+            parsed = make_url(self.url)
+        except ArgumentError as error:
+            raise DatabaseTrouble(
+                "CONNECTOR_DATABASE_URL is not a database address (sqlite:///… or postgresql://…)."
+            ) from error
+        if parsed.drivername == "postgresql":
+            parsed = parsed.set(drivername="postgresql+psycopg")
+        self.sqlite = parsed.get_backend_name() == "sqlite"
+        if not self.sqlite and parsed.get_backend_name() != "postgresql":
+            raise DatabaseTrouble(f"{parsed.get_backend_name()} is not supported: use sqlite:///… or postgresql://…")
+        options: dict[str, Any] = {"pool_size": 20, "max_overflow": 40, "pool_timeout": 60}
+        if self.sqlite:
+            options["connect_args"] = {"timeout": BUSY_SECONDS, "check_same_thread": False}
+            self.path: Path | None = Path(parsed.database) if parsed.database else None
+        else:
+            options.update(pool_pre_ping=True, isolation_level="READ COMMITTED")
+            self.path = None
+        self.engine: Engine = create_engine(parsed, **options)
+        self._reading = self.engine.execution_options(immediate=False)
+        self._writer = threading.RLock()
+        if self.sqlite:
+            event.listen(self.engine, "connect", _prepare_sqlite)
+            event.listen(self.engine, "begin", _begin_sqlite)
+
+    def __repr__(self) -> str:
+        return f"Database({make_url(self.url).render_as_string(hide_password=True)})"
+
+    @contextmanager
+    def session(self) -> Iterator[Session]:
+        """A transaction: committed at the end, rolled back on an error."""
+        with self._serial(), _troubles(self), Session(self.engine, expire_on_commit=False) as session, session.begin():
+            yield session
+
+    @contextmanager
+    def reading(self) -> Iterator[Session]:
+        """A transaction that only reads and never waits for writers."""
+        with _troubles(self), Session(self._reading, expire_on_commit=False) as session, session.begin():
+            yield session
+
+    @contextmanager
+    def _serial(self) -> Iterator[None]:
+        if not self.sqlite:
+            yield
+            return
+        with self._writer:
+            yield
+
+    def upgrade(self) -> str:
+        """Bring the tables to this version; safe when several processes start at once. Returns what was done."""
+        before = self.revision()
+        self._refuse_newer(before)
+        config = _alembic()
+        head = ScriptDirectory.from_config(config).get_current_head()
+        if before == head:
+            return f"The database is up to date ({head})."
+        with self._serial(), _troubles(self), self.engine.begin() as connection:
+            if not self.sqlite:
+                connection.exec_driver_sql("SELECT pg_advisory_xact_lock(7305421)")
+            config.attributes["connection"] = connection
+            command.upgrade(config, "head")
+        return f"The database was upgraded from {before or 'nothing'} to {head}."
+
+    def require_current(self) -> None:
+        """Raise DatabaseTrouble unless the tables are of this version."""
+        found = self.revision()
+        self._refuse_newer(found)
+        if found != ScriptDirectory.from_config(_alembic()).get_current_head():
+            raise DatabaseTrouble("The database is older than this program. Run `connector db upgrade`.")
+
+    def revision(self) -> str | None:
+        with _troubles(self), self._reading.connect() as connection:
+            return MigrationContext.configure(connection).get_current_revision()
+
+    def _refuse_newer(self, revision: str | None) -> None:
+        if revision is None:
+            return
+        try:
+            ScriptDirectory.from_config(_alembic()).get_revision(revision)
+        except CommandError as error:
+            raise DatabaseTrouble(
+                f"The database was made by a newer version of this program (revision {revision}). "
+                "Install that version, or restore the backup made before the upgrade."
+            ) from error
+
+
+def _alembic() -> Config:
+    config = Config()
+    config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
+    return config
+
+
+def _prepare_sqlite(connection: Any, record: Any) -> None:
+    connection.isolation_level = None  # transactions are begun by _begin_sqlite, not by the driver
+    cursor = connection.cursor()
+    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", f"busy_timeout={BUSY_SECONDS * 1000}"):
+        cursor.execute(f"PRAGMA {pragma}")
+    cursor.close()
+
+
+def _begin_sqlite(connection: Any) -> None:
+    # A writer takes the lock at once: a reader that later becomes a writer fails at once instead of waiting.
+    immediate = connection.get_execution_options().get("immediate", True)
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if immediate else "BEGIN")
+
+
+@contextmanager
+def _troubles(database: Database) -> Iterator[None]:
+    try:
+        yield
+    except OperationalError as error:
+        raise DatabaseTrouble(_explain(database, error)) from error
+    except DBAPIError as error:
+        if "no such table" in str(error.orig) or "does not exist" in str(error.orig):
+            raise DatabaseTrouble("The database has no tables yet. Run `connector db upgrade`.") from error
+        raise
+
+
+def _explain(database: Database, error: OperationalError) -> str:
+    said = str(error.orig)
+    if "locked" in said or "busy" in said:
+        return f"The database is locked by another program for more than {BUSY_SECONDS} seconds."
+    if "full" in said:
+        return "The disk (or the database) is full: nothing can be stored. Make room and start again; nothing is lost."
+    if "no such table" in said or "no such column" in said:
+        return "The database is not of this program's version. Run `connector db upgrade`."
+    if "readonly" in said or "unable to open" in said:
+        return f"The database file {database.path} cannot be written: {said}."
+    if "not a database" in said or "malformed" in said:
+        return f"The file {database.path} is not a usable SQLite database: {said}."
+    return f"The database does not answer: {said.strip().splitlines()[0]}"

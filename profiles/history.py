@@ -1,0 +1,149 @@
+"""Questions asked of the logs, and what people do to records: put back, retry, skip."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import or_, select, update
+from sqlalchemy.orm import Session
+
+from profiles.db import now
+from profiles.ledger import DONE
+from profiles.models import DataLog, Profile, SyncHistory, SyncRecord, SyncStatus, Task
+
+
+@dataclass(frozen=True, kw_only=True)
+class Story:
+    """All that is known of one record in one profile: the answer to "where is it, and why?"."""
+
+    profile: Profile
+    record: SyncRecord
+    history: Sequence[SyncHistory]
+    tasks: Sequence[Task]
+    calls: Sequence[DataLog]
+
+
+def records(
+    session: Session, profile_id: int, *, status: str | None = None, after: int = 0, limit: int | None = None
+) -> Iterator[SyncRecord]:
+    """The sync records of a profile by id, read in steps so that memory stays flat."""
+    left = limit
+    while left is None or left > 0:
+        query = (
+            select(SyncRecord)
+            .where(SyncRecord.profile_id == profile_id, SyncRecord.id > after)
+            .order_by(SyncRecord.id)
+            .limit(min(500, left or 500))
+        )
+        if status is not None:
+            query = query.where(SyncRecord.status == status)
+        found = session.scalars(query).all()
+        yield from found
+        if len(found) < 500:
+            return
+        after = found[-1].id
+        left = None if left is None else left - len(found)
+        session.expunge_all()
+
+
+def stories(session: Session, number: str, *, calls: int = 200) -> list[Story]:
+    """Every profile's record with this number, source id or target id; newest calls last."""
+    found = session.scalars(
+        select(SyncRecord)
+        .where(or_(SyncRecord.source_number == number, SyncRecord.target_id == number, SyncRecord.source_id == number))
+        .order_by(SyncRecord.id)
+        .limit(50)
+    ).all()
+    exact = [record for record in found if record.source_number == number] or found
+    return [story(session, record, calls=calls) for record in exact]
+
+
+def story(session: Session, record: SyncRecord, *, calls: int = 200) -> Story:
+    lines = session.scalars(
+        select(SyncHistory).where(SyncHistory.record_id == record.id).order_by(SyncHistory.id).limit(500)
+    ).all()
+    tasks = {line.task_id for line in lines if line.task_id is not None}
+    profile = session.get_one(Profile, record.profile_id)
+    logged = session.scalars(
+        select(DataLog)
+        .where(
+            DataLog.reference == (record.source_number or record.source_id),
+            DataLog.connection_id.in_([profile.from_id, profile.to_id]),
+        )
+        .order_by(DataLog.id.desc())
+        .limit(calls)
+    ).all()
+    return Story(
+        profile=profile,
+        record=record,
+        history=lines,
+        tasks=session.scalars(select(Task).where(Task.id.in_(tasks)).order_by(Task.id)).all() if tasks else [],
+        calls=list(reversed(logged)),
+    )
+
+
+def put_back(session: Session, record_ids: Sequence[int], by: str) -> int:
+    """Make records pending again: the next run reads them afresh and sends what is missing or changed."""
+    return _move(session, record_ids, by, SyncStatus.PENDING, "Put back to pending", forced=True)
+
+
+def retry(session: Session, record_ids: Sequence[int], by: str) -> int:
+    """Give failed records a new set of attempts."""
+    return _move(session, record_ids, by, SyncStatus.PENDING, "To be retried", only=(SyncStatus.FAILED,), forced=True)
+
+
+def skip(session: Session, record_ids: Sequence[int], by: str) -> int:
+    """Leave records alone until they change at the source. What was already sent stays as it is."""
+    allowed = (SyncStatus.FAILED, SyncStatus.PENDING)
+    return _move(session, record_ids, by, SyncStatus.SKIPPED, "Skipped", only=allowed, forced=False)
+
+
+def _move(
+    session: Session,
+    record_ids: Sequence[int],
+    by: str,
+    status: SyncStatus,
+    said: str,
+    *,
+    forced: bool,
+    only: Sequence[str] = (*DONE, SyncStatus.SKIPPED, SyncStatus.FAILED, SyncStatus.PENDING),
+) -> int:
+    """One conditional update and one history line per record; a record that is being processed is left alone."""
+    moment, moved = now(), 0
+    message = f"{said} by {by}."
+    for record_id in record_ids:
+        values: dict[str, Any] = {
+            "status": status,
+            "message": message,
+            "tries": 0,
+            "transient": False,
+            "next_attempt_at": None,
+            "payload": None,  # the next run reads the record afresh
+            "forced": forced,
+            "updated_at": moment,
+        }
+        row = session.execute(
+            update(SyncRecord)
+            .where(SyncRecord.id == record_id, SyncRecord.status.in_(only))
+            .values(**values)
+            .returning(SyncRecord.profile_id, SyncRecord.source_id, SyncRecord.source_number, SyncRecord.target_id)
+        ).first()
+        if row is not None:
+            moved += 1
+            direction = session.scalar(select(Profile.direction).where(Profile.id == row.profile_id))
+            session.add(
+                SyncHistory(
+                    profile_id=row.profile_id,
+                    record_id=record_id,
+                    source_id=row.source_id,
+                    source_number=row.source_number,
+                    target_id=row.target_id,
+                    status=status,
+                    direction=direction,
+                    message=message,
+                    created_at=moment,
+                )
+            )
+    return moved

@@ -1,0 +1,262 @@
+"""What the host lends to a connector at work, kept in the database: shared facts, catalogues, the data log."""
+
+from __future__ import annotations
+
+import random
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import datetime, timedelta
+from typing import Any, cast
+
+from sqlalchemy import Table, delete, insert, select, update
+from sqlalchemy.dialects import postgresql, sqlite
+
+from connector import Entry, Host, RetryLater
+from connector.client import LoggedCall
+from profiles import models
+from profiles.db import Database, now
+from profiles.secrets import redact_text, seal, unseal
+from profiles.workers import dead, me
+
+LOG_BATCH = 100
+LOG_SECONDS = 2.0
+BODY_LIMIT = 64 * 1024
+
+Change = Callable[[dict[str, Any] | None], dict[str, Any] | None]
+
+
+def insert_or_ignore(database: Database, table: Any) -> Any:
+    """INSERT … ON CONFLICT DO NOTHING, on both databases."""
+    made = sqlite.insert(table) if database.sqlite else postgresql.insert(table)
+    return made.on_conflict_do_nothing()
+
+
+class State:
+    """Shared facts of one connection (`connector.SharedState`): one encrypted row each, changed by compare-and-swap."""
+
+    def __init__(self, database: Database, connection_id: int, stop: threading.Event) -> None:
+        self.database = database
+        self.connection_id = connection_id
+        self.stop = stop
+        self._local: dict[str, threading.Lock] = {}
+        self._guard = threading.Lock()
+
+    def _row(self, key: str) -> tuple[str | None, int] | None:
+        shared = models.Shared
+        with self.database.reading() as session:
+            found = session.execute(
+                select(shared.value, shared.version).where(
+                    shared.connection_id == self.connection_id, shared.key == key
+                )
+            ).first()
+        return (found[0], found[1]) if found else None
+
+    def read(self, key: str) -> dict[str, Any] | None:
+        row = self._row(key)
+        return unseal(row[0]) if row and row[0] else None
+
+    def change(self, key: str, change: Change) -> dict[str, Any] | None:
+        shared = cast(Table, models.Shared.__table__)
+        while True:
+            row = self._row(key)
+            made = change(unseal(row[0]) if row and row[0] else None)
+            value = None if made is None else seal(made)
+            with self.database.session() as session:
+                if row is None:
+                    done = session.execute(
+                        insert_or_ignore(self.database, shared).values(
+                            connection_id=self.connection_id, key=key, value=value, version=1
+                        )
+                    )
+                else:
+                    done = session.execute(
+                        update(shared)
+                        .where(
+                            shared.c.connection_id == self.connection_id,
+                            shared.c.key == key,
+                            shared.c.version == row[1],
+                        )
+                        .values(value=value, version=row[1] + 1)
+                    )
+                if done.rowcount == 1:  # type: ignore[attr-defined]
+                    return made
+            time.sleep(random.uniform(0, 0.01))
+
+    @contextmanager
+    def lock(self, key: str, seconds: float) -> Iterator[bool]:
+        """Held by one thread of one process; a dead holder's lock is taken over at once, another's when it expires."""
+        with self._guard:
+            local = self._local.setdefault(key, threading.Lock())
+        with local:
+            self._take(f"lock:{key}", seconds)
+            try:
+                yield True
+            finally:
+                shared = models.Shared
+                with self.database.session() as session:
+                    session.execute(
+                        delete(shared).where(
+                            shared.connection_id == self.connection_id,
+                            shared.key == f"lock:{key}",
+                            shared.holder == me(),
+                        )
+                    )
+
+    def _take(self, key: str, seconds: float) -> None:
+        shared = cast(Table, models.Shared.__table__)
+        give_up = time.monotonic() + seconds * 2
+        mine = (shared.c.connection_id == self.connection_id, shared.c.key == key)
+        while True:
+            with self.database.session() as session:
+                until = now() + timedelta(seconds=seconds)
+                found = session.execute(select(shared.c.holder, shared.c.held_until).where(*mine)).first()
+                if found and (found.held_until < now() or dead(found.holder) or found.holder == me()):
+                    session.execute(delete(shared).where(*mine))
+                    found = None
+                if not found:
+                    done = session.execute(
+                        insert_or_ignore(self.database, shared).values(
+                            connection_id=self.connection_id, key=key, version=0, holder=me(), held_until=until
+                        )
+                    )
+                    if done.rowcount == 1:  # type: ignore[attr-defined]
+                        return
+            if self.stop.is_set() or time.monotonic() > give_up:
+                raise RetryLater(f"another worker holds {key}", counts=False)
+            self.stop.wait(0.1)
+
+
+class Hosting(Host):
+    """The host of one connection during one piece of work. `close` writes what is still in memory."""
+
+    def __init__(
+        self,
+        database: Database,
+        connection_id: int,
+        identifier: str,
+        *,
+        task_id: int | None = None,
+        stop: threading.Event | None = None,
+    ) -> None:
+        self.database = database
+        self.connection_id = connection_id
+        self.identifier = identifier
+        self.task_id = task_id
+        self.stop = stop or threading.Event()
+        self.state = State(database, connection_id, self.stop)
+        self._catalogues: dict[str, list[Entry]] = {}
+        self._known: dict[str, set[str]] = {}
+        self._calls: list[dict[str, Any]] = []
+        self._written = time.monotonic()
+        self._guard = threading.Lock()
+
+    def catalogue(self, kind: str) -> Sequence[Entry]:
+        with self._guard:
+            if kind not in self._catalogues:
+                self._catalogues[kind] = catalogue(self.database, self.connection_id, kind)
+            return self._catalogues[kind]
+
+    def forget(self) -> None:
+        """Read catalogues anew: they were just collected."""
+        with self._guard:
+            self._catalogues.clear()
+            self._known.clear()
+
+    def learn(self, kind: str, entries: Iterable[Entry]) -> None:
+        offered = list(entries)
+        if kind not in self._known:
+            self._known[kind] = {one.id for one in self.catalogue(kind)}
+        fresh = [one for one in offered if one.id and one.id not in self._known[kind]]
+        if fresh:
+            self._known[kind].update(one.id for one in fresh)
+            store_entries(self.database, self.connection_id, kind, fresh, learned=True)
+
+    def log(self, call: LoggedCall) -> None:
+        row = {
+            "connection_id": self.connection_id,
+            "task_id": self.task_id,
+            "identifier": self.identifier,
+            "path": _clip(call.path + (f"?{call.query}" if call.query else ""), 1024),
+            "method": call.method,
+            "status": call.status,
+            "seconds": round(call.seconds, 4),
+            "reference": call.reference,
+            "error": _clip(redact_text(call.error), 2000) if call.error else None,
+            "request": _clip(redact_text(call.request), BODY_LIMIT) if call.request else None,
+            "response": _clip(redact_text(call.response), BODY_LIMIT) if call.response else None,
+            "created_at": now(),
+        }
+        with self._guard:
+            self._calls.append(row)
+            due = len(self._calls) >= LOG_BATCH or time.monotonic() - self._written > LOG_SECONDS
+        if due:
+            self.flush()
+
+    def flush(self) -> None:
+        with self._guard:
+            rows, self._calls = self._calls, []
+            self._written = time.monotonic()
+        if rows:
+            with self.database.session() as session:
+                session.execute(insert(models.DataLog), rows)
+
+    def close(self) -> None:
+        self.flush()
+
+
+def _clip(text: str, length: int) -> str:
+    return text if len(text) <= length else text[: length - 1] + "…"
+
+
+def catalogue(database: Database, connection_id: int, kind: str) -> list[Entry]:
+    """The collected and learned entries of a kind, in the system's own order."""
+    row = models.CatalogueEntry
+    with database.reading() as session:
+        return [
+            Entry(id=found.entry, name=found.name, extra=found.extra)
+            for found in session.execute(
+                select(row.entry, row.name, row.extra)
+                .where(row.connection_id == connection_id, row.kind == kind)
+                .order_by(row.id)
+            )
+        ]
+
+
+def store_entries(
+    database: Database, connection_id: int, kind: str, entries: Sequence[Entry], *, learned: bool = False
+) -> None:
+    """Keep entries. Collected ones replace what was collected before; learned ones are only added."""
+    row = cast(Table, models.CatalogueEntry.__table__)
+    moment: datetime = now()
+    unique = {one.id: one for one in entries}
+    with database.session() as session:
+        if not learned:
+            session.execute(
+                delete(row).where(row.c.connection_id == connection_id, row.c.kind == kind, row.c.learned.is_(False))
+            )
+            session.execute(
+                delete(row).where(
+                    row.c.connection_id == connection_id, row.c.kind == kind, row.c.entry.in_(list(unique)[:5000])
+                )
+            )
+        if unique:
+            session.execute(
+                insert_or_ignore(database, row),
+                [
+                    {
+                        "connection_id": connection_id,
+                        "kind": kind,
+                        "entry": _clip(one.id, 255),
+                        "name": _clip(one.name, 255),
+                        "extra": dict(one.extra),
+                        "learned": learned,
+                        "collected_at": moment,
+                    }
+                    for one in unique.values()
+                ],
+            )
+
+
+__all__ = ["Hosting", "State", "catalogue", "insert_or_ignore", "store_entries"]

@@ -1,0 +1,354 @@
+"""The sync records of one profile: the only hands that move them. Knows no system and calls nobody.
+
+A row is claimed by one conditional update and written only by the worker that holds it: whoever lost it (a paused
+process that comes back) changes nothing. Every move that people should see writes one line of history with it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import zlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, cast
+
+from sqlalchemy import Table, and_, func, insert, or_, select, update
+from sqlalchemy.orm import Session
+
+from connector import Found, Payload
+from connector.client import loads
+from profiles import models
+from profiles.db import Database, now
+from profiles.models import SyncStatus
+
+records = cast(Table, models.SyncRecord.__table__)
+history = cast(Table, models.SyncHistory.__table__)
+
+DONE = (SyncStatus.COMPLETE, SyncStatus.UPDATED)
+
+
+class Lost(Exception):
+    """The row is no longer ours: another run took it over."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Facts:
+    """What the listing shows of a record, besides keys: taken from the shared record."""
+
+    store: str | None = None
+    status: str | None = None
+    customer: str | None = None
+    amount: str | None = None
+    created_at: datetime | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Decision:
+    """What was decided of a record that was read: its status, and why."""
+
+    status: SyncStatus
+    message: str | None = None
+    setting: str | None = None
+    cause: str | None = None
+    next_attempt_at: datetime | None = None
+    facts: Facts = Facts()
+    seen: str | None = None  # fingerprint
+
+
+def pack(payload: Payload) -> bytes:
+    return zlib.compress(json.dumps(payload, default=float, separators=(",", ":")).encode(), 1)
+
+
+def unpack(packed: bytes) -> Payload:
+    return cast(Payload, loads(zlib.decompress(packed)))
+
+
+def fingerprint(message: str) -> str:
+    """Equal for messages that differ only in numbers and quoted values: the cause that failures are grouped by."""
+    plain = re.sub(r"'[^']*'|\"[^\"]*\"|\d+(?:[.,]\d+)*", "#", message)
+    return hashlib.sha1(plain.encode()).hexdigest()[:16]
+
+
+class Ledger:
+    """One profile's sync records, for one run."""
+
+    def __init__(self, database: Database, profile_id: int, direction: str, worker: str, task_id: int | None) -> None:
+        self.database = database
+        self.profile_id = profile_id
+        self.direction = direction
+        self.worker = worker
+        self.task_id = task_id
+
+    def _line(self, row: Any, status: str, message: str | None, moment: datetime, **changed: Any) -> dict[str, Any]:
+        return {
+            "profile_id": self.profile_id,
+            "record_id": row.id,
+            "task_id": self.task_id,
+            "source_id": row.source_id,
+            "source_number": row.source_number,
+            "target_id": changed.get("target_id", row.target_id),
+            "status": status,
+            "direction": self.direction,
+            "message": message,
+            "created_at": moment,
+        }
+
+    # reading
+
+    def known(self, session: Session, keys: Sequence[str]) -> dict[str, Any]:
+        """The rows of these source keys, without payloads."""
+        columns = [column for column in records.c if column.name != "payload"]
+        found = session.execute(
+            select(*columns).where(records.c.profile_id == self.profile_id, records.c.source_id.in_(keys))
+        )
+        return {row.source_id: row for row in found}
+
+    def store(self, session: Session, found: Found, row: Any | None, decision: Decision) -> None:
+        """Write what was read and decided; a row that another worker holds keeps its status and is looked at again."""
+        moment = now()
+        values: dict[str, Any] = {
+            "source_number": found.number,
+            "version": found.version,
+            "status": decision.status,
+            "message": decision.message,
+            "setting": decision.setting,
+            "cause": decision.cause,
+            "next_attempt_at": decision.next_attempt_at,
+            "tries": 0,
+            "transient": False,
+            "seen": decision.seen,
+            "store": decision.facts.store,
+            "source_status": decision.facts.status,
+            "customer": decision.facts.customer,
+            "amount": decision.facts.amount,
+            "source_created_at": decision.facts.created_at,
+            "payload": pack(found.payload) if found.payload and decision.status == SyncStatus.PENDING else None,
+            "updated_at": moment,
+        }
+        if row is None:
+            made = session.execute(
+                insert(records)
+                .values(
+                    profile_id=self.profile_id,
+                    source_id=found.key,
+                    refs={},
+                    attempts=0,
+                    forced=False,
+                    created_at=moment,
+                    **values,
+                )
+                .returning(*[column for column in records.c if column.name != "payload"])
+            ).one()
+            row = made
+        else:
+            session.execute(update(records).where(records.c.id == row.id).values(**values))
+        if decision.status != SyncStatus.PENDING:
+            session.execute(insert(history), [self._line(row, decision.status, decision.message, moment)])
+
+    def unchanged(self, session: Session, row: Any, found: Found) -> None:
+        """The source touched the record without changing what matters."""
+        session.execute(update(records).where(records.c.id == row.id).values(version=found.version))
+
+    # work
+
+    def take_over(self) -> int:
+        """At the start of a run: rows that a dead or lost run was working on become pending, their outcome in doubt."""
+        moment = now()
+        with self.database.session() as session:
+            rows = session.execute(
+                select(records).where(
+                    records.c.profile_id == self.profile_id, records.c.status == SyncStatus.PROCESSING
+                )
+            ).all()
+            for row in rows:
+                message = "The worker ended in the middle; what it created is looked up before anything is sent again."
+                session.execute(
+                    update(records)
+                    .where(records.c.id == row.id, records.c.worker == row.worker)
+                    .values(
+                        status=SyncStatus.PENDING,
+                        worker=None,
+                        doubt_at=moment,
+                        next_attempt_at=None,
+                        message=message,
+                        updated_at=moment,
+                    )
+                )
+                session.execute(insert(history), [self._line(row, SyncStatus.PENDING, message, moment)])
+        return len(rows)
+
+    def renew_failed(self, limit: int) -> int:
+        """Records that only ran out of attempts get new ones in a new run, for the first `limit` attempts in all."""
+        with self.database.session() as session:
+            done = session.execute(
+                update(records)
+                .where(
+                    records.c.profile_id == self.profile_id,
+                    records.c.status == SyncStatus.FAILED,
+                    records.c.transient.is_(True),
+                    records.c.attempts < limit,
+                )
+                .values(status=SyncStatus.PENDING, tries=0, transient=False, next_attempt_at=None, updated_at=now())
+            )
+        return int(done.rowcount)  # type: ignore[attr-defined]
+
+    def reconsider_skipped(self, since: datetime, limit: int) -> int:
+        """The settings changed: what a setting had skipped lately is decided anew."""
+        with self.database.session() as session:
+            ids = session.scalars(
+                select(records.c.id)
+                .where(
+                    records.c.profile_id == self.profile_id,
+                    records.c.status == SyncStatus.SKIPPED,
+                    records.c.setting.is_not(None),
+                    records.c.updated_at >= since,
+                )
+                .order_by(records.c.id.desc())
+                .limit(limit)
+            ).all()
+            if ids:
+                session.execute(
+                    update(records)
+                    .where(records.c.id.in_(ids))
+                    .values(
+                        status=SyncStatus.PENDING,
+                        setting=None,
+                        next_attempt_at=None,
+                        message="The settings changed; it is decided anew.",
+                        updated_at=now(),
+                    )
+                )
+        return len(ids)
+
+    def _due(self, moment: datetime) -> Any:
+        return and_(
+            records.c.profile_id == self.profile_id,
+            records.c.status == SyncStatus.PENDING,
+            or_(records.c.next_attempt_at.is_(None), records.c.next_attempt_at <= moment),
+        )
+
+    def due(self, after: int, limit: int, *, only: int | None = None) -> list[Any]:
+        """Rows to work on now, with payloads, by id beyond `after`."""
+        query = select(records).where(self._due(now()), records.c.id > after).order_by(records.c.id).limit(limit)
+        if only is not None:
+            query = query.where(records.c.id == only)
+        with self.database.reading() as session:
+            return list(session.execute(query).all())
+
+    def count_due(self, *, only: int | None = None) -> int:
+        query = select(func.count()).select_from(records).where(self._due(now()))
+        if only is not None:
+            query = query.where(records.c.id == only)
+        with self.database.reading() as session:
+            return int(session.scalar(query) or 0)
+
+    def count_pending(self) -> int:
+        with self.database.reading() as session:
+            return int(
+                session.scalar(
+                    select(func.count())
+                    .select_from(records)
+                    .where(records.c.profile_id == self.profile_id, records.c.status == SyncStatus.PENDING)
+                )
+                or 0
+            )
+
+    def next_retry(self, until: datetime, *, only: int | None = None) -> datetime | None:
+        """When the next record that was already tried is due, if that is before `until`."""
+        query = select(func.min(records.c.next_attempt_at)).where(
+            records.c.profile_id == self.profile_id,
+            records.c.status == SyncStatus.PENDING,
+            records.c.attempts > 0,
+            records.c.next_attempt_at <= until,
+        )
+        if only is not None:
+            query = query.where(records.c.id == only)
+        with self.database.reading() as session:
+            return cast("datetime | None", session.scalar(query))
+
+    def claim(self, row: Any) -> Any | None:
+        """One conditional update: processing, attempt + 1. None: somebody else has it, or it is no longer due."""
+        with self.database.session() as session:
+            return session.execute(
+                update(records)
+                .where(records.c.id == row.id, records.c.status == SyncStatus.PENDING)
+                .values(
+                    status=SyncStatus.PROCESSING,
+                    worker=self.worker,
+                    attempts=records.c.attempts + 1,
+                    tries=records.c.tries + 1,
+                    updated_at=now(),
+                )
+                .returning(records.c.attempts, records.c.tries, records.c.doubt_at, records.c.refs, records.c.forced)
+            ).first()
+
+    def learn(self, row_id: int, refs: Mapping[str, str], target_id: str | None) -> None:
+        """Keep learned ids at once. Progress: the count of fruitless tries begins anew. Raises Lost."""
+        with self.database.session() as session:
+            done = session.execute(
+                update(records)
+                .where(records.c.id == row_id, records.c.worker == self.worker)
+                .values(refs=dict(refs), target_id=target_id, tries=1, updated_at=now())
+            )
+            if done.rowcount != 1:  # type: ignore[attr-defined]
+                raise Lost(f"sync record {row_id}")
+
+    def finish(
+        self,
+        row: Any,
+        status: SyncStatus,
+        message: str,
+        *,
+        refs: Mapping[str, str],
+        target_id: str | None,
+        setting: str | None = None,
+        transient: bool = False,
+        doubt: bool | None = None,
+        after: float | None = None,
+        uncount: bool = False,
+        digest: str | None = None,
+        quiet: bool = False,
+    ) -> None:
+        """End an attempt: refs, status, message and one history line in one transaction. Raises Lost."""
+        moment = now()
+        values: dict[str, Any] = {
+            "status": status,
+            "message": message,
+            "refs": dict(refs),
+            "target_id": target_id,
+            "setting": setting,
+            "cause": fingerprint(message) if status == SyncStatus.FAILED else None,
+            "transient": transient,
+            "worker": None,
+            "next_attempt_at": moment + timedelta(seconds=after) if after else None,
+            "updated_at": moment,
+        }
+        if status != SyncStatus.PENDING:
+            values["processed_at"] = moment
+        if status in DONE:
+            values.update(digest=digest, payload=None, forced=False, doubt_at=None, tries=0)
+        elif status == SyncStatus.SKIPPED:
+            values.update(payload=None, tries=0)
+        if doubt:
+            values["doubt_at"] = moment
+        if uncount:
+            values["tries"] = records.c.tries - 1
+        with self.database.session() as session:
+            done = session.execute(
+                update(records).where(records.c.id == row.id, records.c.worker == self.worker).values(**values)
+            )
+            if done.rowcount != 1:  # type: ignore[attr-defined]
+                raise Lost(f"sync record {row.id}")
+            if not quiet:
+                session.execute(insert(history), [self._line(row, status, message, moment, target_id=target_id)])
+
+    def by_number(self, number: str) -> list[Any]:
+        with self.database.reading() as session:
+            return list(
+                session.execute(
+                    select(records).where(records.c.profile_id == self.profile_id, records.c.source_number == number)
+                ).all()
+            )

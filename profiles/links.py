@@ -1,0 +1,155 @@
+"""Remote ids that records share, created once by whoever comes first.
+
+A row of `link` is held by one writer at a time: in this process by a lock, across processes by its holder. A holder
+that died, or one whose creation ended in doubt, leaves the doubt on the row: the next writer finds before it creates.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from typing import cast
+
+from sqlalchemy import Table, select, update
+
+from connector import InDoubt, RetryLater
+from profiles import models
+from profiles.db import Database, now
+from profiles.hosting import insert_or_ignore
+from profiles.workers import dead, me
+
+HOLD_SECONDS = 180.0
+WAIT_SECONDS = 30.0
+
+link_table = cast(Table, models.Link.__table__)
+
+
+class HeldLink:
+    """One shared id while it is held (`connector.Link`)."""
+
+    def __init__(self, links: Links, row_id: int, id: str | None, digest: str | None, doubt: float | None) -> None:
+        self.links = links
+        self.row_id = row_id
+        self.id = id
+        self.digest = digest
+        self.doubt = doubt is not None
+        self.doubt_age = doubt or 0.0
+        self.released = False
+
+    def learn(self, id: str, digest: str | None = None) -> None:
+        self.id, self.digest, self.doubt = id, digest, False
+        self.links.let_go(self.row_id, remote_id=id, digest=digest, doubt_at=None)
+        self.released = True
+
+
+class Links:
+    """All shared ids of one connection."""
+
+    def __init__(self, database: Database, connection_id: int, stop: threading.Event) -> None:
+        self.database = database
+        self.connection_id = connection_id
+        self.stop = stop
+        self._known: dict[tuple[str, str], str] = {}
+        self._locks: dict[tuple[str, str], tuple[threading.Lock, int]] = {}
+        self._guard = threading.Lock()
+
+    def find(self, kind: str, key: str) -> str | None:
+        """The id, if known. Asked of the database once per process: an id never changes, and a miss is asked again."""
+        known = self._known.get((kind, key))
+        if known is None:
+            with self.database.reading() as session:
+                known = session.scalar(
+                    select(link_table.c.remote_id).where(
+                        link_table.c.connection_id == self.connection_id,
+                        link_table.c.kind == kind,
+                        link_table.c.key == key,
+                    )
+                )
+            if known is not None:
+                self._remember(kind, key, known)
+        return known
+
+    def _remember(self, kind: str, key: str, id: str) -> None:
+        if len(self._known) > 20_000:  # memory does not grow with the number of customers
+            self._known.clear()
+        self._known[kind, key] = id
+
+    @contextmanager
+    def hold(self, kind: str, key: str) -> Iterator[HeldLink]:
+        with self._alone(kind, key):
+            link = self._take(kind, key)
+            try:
+                yield link
+            except BaseException as error:
+                if not link.released:
+                    self._leave(link, error)
+                raise
+            if not link.released:
+                self.let_go(link.row_id)
+            if link.id is not None:
+                self._remember(kind, key, link.id)
+
+    def _leave(self, link: HeldLink, error: BaseException) -> None:
+        if isinstance(error, InDoubt):
+            self.let_go(link.row_id, doubt_at=now())
+        elif isinstance(error, Exception):
+            self.let_go(link.row_id)
+        # anything else ends the process: the row stays held, and a dead holder means doubt
+
+    @contextmanager
+    def _alone(self, kind: str, key: str) -> Iterator[None]:
+        name = (kind, key)
+        with self._guard:
+            lock, users = self._locks.get(name, (threading.Lock(), 0))
+            self._locks[name] = (lock, users + 1)
+        try:
+            with lock:
+                yield
+        finally:
+            with self._guard:
+                lock, users = self._locks[name]
+                if users == 1:
+                    del self._locks[name]
+                else:
+                    self._locks[name] = (lock, users - 1)
+
+    def _take(self, kind: str, key: str) -> HeldLink:
+        give_up = time.monotonic() + WAIT_SECONDS
+        where = (
+            link_table.c.connection_id == self.connection_id,
+            link_table.c.kind == kind,
+            link_table.c.key == key,
+        )
+        while True:
+            with self.database.session() as session:
+                moment = now()
+                session.execute(
+                    insert_or_ignore(self.database, link_table).values(
+                        connection_id=self.connection_id, kind=kind, key=key, updated_at=moment
+                    )
+                )
+                row = session.execute(select(link_table).where(*where).with_for_update()).one()
+                lost = row.holder is not None and (row.holder == me() or dead(row.holder) or row.held_until < moment)
+                if row.holder is None or lost:
+                    doubt_at = row.doubt_at or (moment if lost and row.remote_id is None else None)
+                    session.execute(
+                        update(link_table)
+                        .where(link_table.c.id == row.id)
+                        .values(holder=me(), held_until=moment + timedelta(seconds=HOLD_SECONDS), doubt_at=doubt_at)
+                    )
+                    age = (moment - doubt_at).total_seconds() if doubt_at else None
+                    return HeldLink(self, row.id, row.remote_id, row.digest, age)
+            if self.stop.is_set() or time.monotonic() > give_up:
+                raise RetryLater(f"another worker is creating the {kind} {key}", after=5, counts=False)
+            self.stop.wait(0.1)
+
+    def let_go(self, row_id: int, **values: object) -> None:
+        with self.database.session() as session:
+            session.execute(
+                update(link_table)
+                .where(link_table.c.id == row_id, link_table.c.holder == me())
+                .values(holder=None, held_until=None, updated_at=now(), **values)
+            )

@@ -1,0 +1,378 @@
+"""The tables. Names and status words are those of the design; a plugin needs no migration.
+
+Every index says which question it serves. Times are aware UTC (`Moment`), secrets are encrypted (`profiles.secrets`).
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Boolean,
+    DateTime,
+    Float,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Text,
+    TypeDecorator,
+    UniqueConstraint,
+    text,
+)
+from sqlalchemy.engine import Dialect
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+Id = BigInteger().with_variant(Integer, "sqlite")  # SQLite counts up only an INTEGER key
+
+
+class Moment(TypeDecorator[datetime]):
+    """An instant: aware UTC in Python, in the database without zone. A naive value is a fault and refused."""
+
+    impl = DateTime
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError(f"{value!r} has no time zone")
+        return value.astimezone(UTC).replace(tzinfo=None)
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        return value.replace(tzinfo=UTC) if value is not None else None
+
+
+class SyncStatus(StrEnum):
+    COMPLETE = "complete"  # created on the other side, with all its parts
+    UPDATED = "updated"  # it existed there and was changed
+    PENDING = "pending"  # known to need work: new, changed, put back, or waiting for its next attempt
+    PROCESSING = "processing"  # claimed by a run
+    SKIPPED = "skipped"  # nothing to do, or a setting says no; the message names the setting
+    FAILED = "failed"  # a person must act, or attempts are used up
+
+
+class TaskStatus(StrEnum):
+    ERROR = "error"  # it stopped, or a record failed in it, or its worker died
+    MISSED = "missed"  # its time passed while nothing ran, or its profile was still running; it never ran
+    PENDING = "pending"  # due later, or asked for
+    PROCESSING = "processing"  # a worker holds it
+    SUCCESS = "success"  # it ended and no record failed in it
+
+
+class Base(DeclarativeBase):
+    metadata = MetaData(
+        naming_convention={
+            "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+            "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+            "fk": "fk_%(table_name)s_%(column_0_name)s",
+            "pk": "pk_%(table_name)s",
+        }
+    )
+    type_annotation_map = {datetime: Moment(), dict[str, Any]: JSON()}
+
+
+class Connection(Base):
+    """One account at one system."""
+
+    __tablename__ = "connection"
+
+    id: Mapped[int] = mapped_column(Id, primary_key=True)
+    name: Mapped[str] = mapped_column(String(128), unique=True)
+    connector: Mapped[str] = mapped_column(String(64))
+    base_url: Mapped[str] = mapped_column(String(512))
+    credentials: Mapped[str] = mapped_column(Text, default="")  # encrypted JSON; may hold references (env:NAME)
+    created_at: Mapped[datetime]
+    updated_at: Mapped[datetime]
+    checked_at: Mapped[datetime | None]
+    check_ok: Mapped[bool | None]
+    check_message: Mapped[str | None] = mapped_column(Text)
+    collected_at: Mapped[datetime | None]
+
+
+class CatalogueEntry(Base):
+    """One collected (or learned) value of a connection: an order status, a warehouse, a store view."""
+
+    __tablename__ = "catalogue_entry"
+    # serves: all entries of a kind for a form or a mapping; and one row per value
+    __table_args__ = (UniqueConstraint("connection_id", "kind", "entry"),)
+
+    id: Mapped[int] = mapped_column(Id, primary_key=True)
+    connection_id: Mapped[int] = mapped_column(Id, ForeignKey("connection.id", ondelete="CASCADE"))
+    kind: Mapped[str] = mapped_column(String(64))
+    entry: Mapped[str] = mapped_column(String(255))
+    name: Mapped[str] = mapped_column(String(255), default="")
+    extra: Mapped[dict[str, Any]] = mapped_column(JSON, default=dict)
+    learned: Mapped[bool] = mapped_column(Boolean, default=False)  # seen in a record or typed in, not collected
+    collected_at: Mapped[datetime]
+
+
+class Shared(Base):
+    """A small fact that all processes of a connection share (token, rate budget, lock), encrypted."""
+
+    __tablename__ = "shared"
+
+    connection_id: Mapped[int] = mapped_column(
+        Id, ForeignKey("connection.id", ondelete="CASCADE"), primary_key=True, autoincrement=False
+    )
+    key: Mapped[str] = mapped_column(String(128), primary_key=True)
+    value: Mapped[str | None] = mapped_column(Text)
+    version: Mapped[int] = mapped_column(Integer, default=0)  # compare-and-swap
+    holder: Mapped[str | None] = mapped_column(String(255))
+    held_until: Mapped[datetime | None]
+
+
+class Link(Base):
+    """A remote id that several records share: the contact of a customer, an address of a contact."""
+
+    __tablename__ = "link"
+    # prevents: two contacts for one customer, created by two writers at once
+    __table_args__ = (UniqueConstraint("connection_id", "kind", "key"),)
+
+    id: Mapped[int] = mapped_column(Id, primary_key=True)
+    connection_id: Mapped[int] = mapped_column(Id, ForeignKey("connection.id", ondelete="CASCADE"))
+    kind: Mapped[str] = mapped_column(String(64))
+    key: Mapped[str] = mapped_column(String(255))
+    remote_id: Mapped[str | None] = mapped_column(String(128))
+    digest: Mapped[str | None] = mapped_column(String(64))
+    holder: Mapped[str | None] = mapped_column(String(255))
+    held_until: Mapped[datetime | None]
+    doubt_at: Mapped[datetime | None]
+    updated_at: Mapped[datetime]
+
+
+class Profile(Base):
+    """Entity and direction between two connections, with its settings and its cron line."""
+
+    __tablename__ = "profile"
+
+    id: Mapped[int] = mapped_column(Id, primary_key=True)
+    name: Mapped[str] = mapped_column(String(128), unique=True)
+    entity: Mapped[str] = mapped_column(String(32))
+    direction: Mapped[str] = mapped_column(String(8))  # export, import
+    from_id: Mapped[int] = mapped_column(Id, ForeignKey("connection.id", ondelete="RESTRICT"))
+    to_id: Mapped[int] = mapped_column(Id, ForeignKey("connection.id", ondelete="RESTRICT"))
+    active: Mapped[bool] = mapped_column(Boolean, default=False)
+    cron: Mapped[str] = mapped_column(String(255))
+    timezone: Mapped[str] = mapped_column(String(64), default="UTC")
+    settings: Mapped[dict[str, Any]] = mapped_column(JSON, default=dict)  # {global, websites, stores}
+    settings_version: Mapped[int] = mapped_column(Integer, default=1)
+    applied_version: Mapped[int] = mapped_column(Integer, default=0)  # of the settings, by the last run
+    mark: Mapped[str | None] = mapped_column(Text)  # how far the source was read; opaque
+    read_at: Mapped[datetime | None]  # when it was last read to its end
+    created_at: Mapped[datetime]
+    updated_at: Mapped[datetime]
+
+
+class SettingsVersion(Base):
+    """Every saved version of a profile's settings."""
+
+    __tablename__ = "settings_version"
+    __table_args__ = (UniqueConstraint("profile_id", "version"),)
+
+    id: Mapped[int] = mapped_column(Id, primary_key=True)
+    profile_id: Mapped[int] = mapped_column(Id, ForeignKey("profile.id", ondelete="CASCADE"))
+    version: Mapped[int] = mapped_column(Integer)
+    settings: Mapped[dict[str, Any]] = mapped_column(JSON)
+    author: Mapped[str | None] = mapped_column(String(128))
+    created_at: Mapped[datetime]
+
+
+class Task(Base):
+    """One scheduled execution of a profile: queue entry before, result after (the guide's *Schedule* tab)."""
+
+    __tablename__ = "task"
+    __table_args__ = (
+        # prevents: one due instant of a profile planned twice, by any number of hosts
+        UniqueConstraint("profile_id", "scheduled_at"),
+        # serves: the clock: which tasks are due? (only pending rows are in it, so it stays small)
+        Index(
+            "ix_task_due",
+            "scheduled_at",
+            postgresql_where=text("status = 'pending'"),
+            sqlite_where=text("status = 'pending'"),
+        ),
+        # prevents: two runs of one profile at the same time
+        Index(
+            "uq_task_running",
+            "profile_id",
+            unique=True,
+            postgresql_where=text("status = 'processing'"),
+            sqlite_where=text("status = 'processing'"),
+        ),
+        # serves: the Schedule tab, newest first, by key
+        Index("ix_task_profile", "profile_id", "id"),
+        # serves: clean-up by age
+        Index("ix_task_finished", "finished_at"),
+    )
+
+    id: Mapped[int] = mapped_column(Id, primary_key=True)
+    profile_id: Mapped[int] = mapped_column(Id, ForeignKey("profile.id", ondelete="CASCADE"))
+    status: Mapped[str] = mapped_column(String(16))
+    job_code: Mapped[str] = mapped_column(String(128))  # entity_direction, for example order_export
+    asked_by: Mapped[str | None] = mapped_column(String(128))  # a person or the command line; None: the cron line
+    created_at: Mapped[datetime]
+    scheduled_at: Mapped[datetime]
+    executed_at: Mapped[datetime | None]
+    finished_at: Mapped[datetime | None]
+    message: Mapped[str | None] = mapped_column(Text)
+    worker: Mapped[str | None] = mapped_column(String(255))
+    lease_until: Mapped[datetime | None]
+    epoch: Mapped[int] = mapped_column(Integer, default=0)  # a late writer with an old epoch changes nothing
+    stop_asked: Mapped[bool] = mapped_column(Boolean, default=False)
+    request: Mapped[dict[str, Any]] = mapped_column(JSON, default=dict)  # what Run now asked for, e.g. {"order": "…"}
+    counts: Mapped[dict[str, Any]] = mapped_column(JSON, default=dict)  # done so far, total, per status, calls
+
+
+class TaskHistory(Base):
+    """What happened to tasks, line by line (the guide's *Schedule history* tab). Append-only."""
+
+    __tablename__ = "task_history"
+    __table_args__ = (
+        Index("ix_task_history_profile", "profile_id", "id"),  # serves: the tab, newest first, by key
+        Index("ix_task_history_created", "created_at"),  # serves: clean-up by age
+    )
+
+    id: Mapped[int] = mapped_column(Id, primary_key=True)
+    profile_id: Mapped[int] = mapped_column(Id, ForeignKey("profile.id", ondelete="CASCADE"))
+    task_id: Mapped[int | None] = mapped_column(Id)
+    status: Mapped[str] = mapped_column(String(16))
+    action: Mapped[str] = mapped_column(String(128))
+    message: Mapped[str | None] = mapped_column(Text)
+    created_at: Mapped[datetime]
+    performed_at: Mapped[datetime]
+
+
+class SyncRecord(Base):
+    """The state of one source record in one profile (the guide's *Order synchronisation* tab)."""
+
+    __tablename__ = "sync_record"
+    __table_args__ = (
+        # prevents: one source record standing twice in a profile
+        UniqueConstraint("profile_id", "source_id"),
+        # serves: which records are due? (only those in work are in it)
+        Index(
+            "ix_sync_record_work",
+            "profile_id",
+            "status",
+            "next_attempt_at",
+            "id",
+            postgresql_where=text("status in ('pending', 'processing')"),
+            sqlite_where=text("status in ('pending', 'processing')"),
+        ),
+        Index("ix_sync_record_status", "profile_id", "status", "id"),  # serves: the tab filtered by status, by key
+        Index("ix_sync_record_updated", "profile_id", "updated_at", "id"),  # serves: the tab sorted by time, by key
+        Index("ix_sync_record_number", "source_number"),  # serves: "where is order 100000123?"
+        Index("ix_sync_record_target", "target_id"),  # serves: the same question by the target's id; matching back
+    )
+
+    id: Mapped[int] = mapped_column(Id, primary_key=True)
+    profile_id: Mapped[int] = mapped_column(Id, ForeignKey("profile.id", ondelete="CASCADE"))
+    source_id: Mapped[str] = mapped_column(String(128))
+    source_number: Mapped[str | None] = mapped_column(String(128))
+    target_id: Mapped[str | None] = mapped_column(String(128))
+    status: Mapped[str] = mapped_column(String(16))
+    message: Mapped[str | None] = mapped_column(Text)
+    setting: Mapped[str | None] = mapped_column(String(64))  # the setting that made it skipped
+    cause: Mapped[str | None] = mapped_column(String(64))  # fingerprint of the failure, for grouping
+    transient: Mapped[bool] = mapped_column(Boolean, default=False)  # failed because attempts were used up
+    attempts: Mapped[int] = mapped_column(Integer, default=0)
+    tries: Mapped[int] = mapped_column(Integer, default=0)  # attempts since the last progress
+    refs: Mapped[dict[str, Any]] = mapped_column(JSON, default=dict)
+    store: Mapped[str | None] = mapped_column(String(128))
+    source_status: Mapped[str | None] = mapped_column(String(64))
+    customer: Mapped[str | None] = mapped_column(String(128))
+    amount: Mapped[str | None] = mapped_column(String(40))  # grand total and currency, as people read it
+    version: Mapped[str | None] = mapped_column(String(128))  # of the source record as last read
+    payload: Mapped[bytes | None] = mapped_column(LargeBinary)  # as last read, compressed; dropped when it is done
+    seen: Mapped[str | None] = mapped_column(String(64))  # fingerprint of the source record as last read
+    digest: Mapped[str | None] = mapped_column(String(64))  # fingerprint of what was last written to the target
+    forced: Mapped[bool] = mapped_column(Boolean, default=False)  # a person put it back: an equal digest does not skip
+    worker: Mapped[str | None] = mapped_column(String(255))
+    doubt_at: Mapped[datetime | None]  # an attempt ended with an unknown outcome
+    next_attempt_at: Mapped[datetime | None]  # None: at once
+    source_created_at: Mapped[datetime | None]
+    created_at: Mapped[datetime]
+    updated_at: Mapped[datetime]
+    processed_at: Mapped[datetime | None]
+
+
+class SyncHistory(Base):
+    """Each action on a record (the guide's *Order synchronisation history* tab). Append-only."""
+
+    __tablename__ = "sync_history"
+    __table_args__ = (
+        Index("ix_sync_history_profile", "profile_id", "id"),  # serves: the tab, newest first, by key
+        Index("ix_sync_history_record", "record_id", "id"),  # serves: one order's timeline
+        Index("ix_sync_history_created", "created_at"),  # serves: clean-up by age
+    )
+
+    id: Mapped[int] = mapped_column(Id, primary_key=True)
+    profile_id: Mapped[int] = mapped_column(Id, ForeignKey("profile.id", ondelete="CASCADE"))
+    record_id: Mapped[int] = mapped_column(Id)
+    task_id: Mapped[int | None] = mapped_column(Id)
+    source_id: Mapped[str] = mapped_column(String(128))
+    source_number: Mapped[str | None] = mapped_column(String(128))
+    target_id: Mapped[str | None] = mapped_column(String(128))
+    status: Mapped[str] = mapped_column(String(16))
+    direction: Mapped[str] = mapped_column(String(8))
+    message: Mapped[str | None] = mapped_column(Text)
+    created_at: Mapped[datetime]
+
+
+class DataLog(Base):
+    """One remote call. Bodies are kept for failures, and for all calls where switched on; always redacted."""
+
+    __tablename__ = "data_log"
+    __table_args__ = (
+        Index("ix_data_log_reference", "reference", "id"),  # serves: the calls of one order
+        Index("ix_data_log_connection", "connection_id", "id"),  # serves: the log of one system, newest first
+        Index("ix_data_log_created", "created_at"),  # serves: clean-up by age
+    )
+
+    id: Mapped[int] = mapped_column(Id, primary_key=True)
+    connection_id: Mapped[int] = mapped_column(Id, ForeignKey("connection.id", ondelete="CASCADE"))
+    task_id: Mapped[int | None] = mapped_column(Id)
+    identifier: Mapped[str] = mapped_column(String(64))  # the system
+    path: Mapped[str] = mapped_column(String(1024))  # the integration path
+    method: Mapped[str] = mapped_column(String(8))
+    status: Mapped[int | None] = mapped_column(Integer)
+    seconds: Mapped[float] = mapped_column(Float)
+    reference: Mapped[str | None] = mapped_column(String(128))  # the record's number
+    error: Mapped[str | None] = mapped_column(Text)
+    request: Mapped[str | None] = mapped_column(Text)
+    response: Mapped[str | None] = mapped_column(Text)
+    created_at: Mapped[datetime]
+
+
+class Heartbeat(Base):
+    """That the clock of a host ticks."""
+
+    __tablename__ = "heartbeat"
+
+    host: Mapped[str] = mapped_column(String(255), primary_key=True)
+    beat_at: Mapped[datetime]
+    started_at: Mapped[datetime]
+
+
+class User(Base):
+    """A person who may log in."""
+
+    __tablename__ = "user_account"
+
+    id: Mapped[int] = mapped_column(Id, primary_key=True)
+    name: Mapped[str] = mapped_column(String(128), unique=True)
+    password: Mapped[str] = mapped_column(String(255))  # argon2 hash
+    role: Mapped[str] = mapped_column(String(16), default="admin")
+    active: Mapped[bool] = mapped_column(Boolean, default=True)
+    session_epoch: Mapped[int] = mapped_column(Integer, default=0)  # raised to end all sessions
+    created_at: Mapped[datetime]
+    last_login_at: Mapped[datetime | None]
+    failed_logins: Mapped[int] = mapped_column(Integer, default=0)
+    locked_until: Mapped[datetime | None]

@@ -1,0 +1,155 @@
+"""A profile's settings: stored per scope, resolved for a record's store, each value with its origin.
+
+Stored shape: {"global": {key: value}, "websites": {code: {key: value}}, "stores": {code: {key: value}}}.
+A value not set is inherited: store, then website, then global, then the declared default.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from marshmallow import fields
+
+from connector.settings import (
+    API,
+    CONFIGURATION,
+    GLOBAL,
+    STORE,
+    WEBSITE,
+    Options,
+    Problem,
+    Settings,
+    between,
+    declared,
+    load,
+    one_of,
+    setting,
+    to_json,
+)
+
+
+class EngineOptions(Settings):
+    """What every profile has, whatever it connects: read by the flow itself."""
+
+    enabled = setting(
+        fields.Boolean(),
+        section=CONFIGURATION,
+        label="Enable order {direction}",
+        default=True,
+        help="Off: scheduled runs of this profile do nothing.",
+    )
+    batch_size = setting(
+        fields.Integer(strict=True, validate=between(1, 1000)),
+        section=CONFIGURATION,
+        label="{Direction} batch size per process",
+        default=50,
+        help="So many records are worked on at a time; a run goes on with the next batch until nothing is due.",
+    )
+    log_response = setting(
+        fields.Boolean(),
+        section=CONFIGURATION,
+        label="Log {direction} response",
+        default=False,
+        help="For developers: keeps request and response of every remote call in the data log, secrets hidden.",
+    )
+    workers = setting(
+        fields.Integer(strict=True, validate=between(1, 16)),
+        section=CONFIGURATION,
+        label="Records at the same time",
+        default=4,
+        help="They share one rate budget, so more of them do not call more often than the system allows.",
+    )
+    settle_seconds = setting(
+        fields.Integer(strict=True, validate=between(0, 86400)),
+        section=CONFIGURATION,
+        label="Settling period (seconds)",
+        default=60,
+        help="A new record waits until it is this old, so that a payment in progress can settle. It is never skipped.",
+    )
+    retry_max_attempts = setting(
+        fields.Integer(strict=True, validate=between(1, 20)),
+        section=CONFIGURATION,
+        label="Attempts per run",
+        default=3,
+        help="So often a record is tried in a run without progress before it counts as failed.",
+    )
+    api_behaviour = setting(
+        fields.String(validate=one_of("append", "replace")),
+        section=API,
+        label="API collection behaviour",
+        default="append",
+        help="Append reads what changed since the last run; replace reads everything again. Neither sends twice.",
+    )
+    page_size = setting(
+        fields.Integer(strict=True, validate=between(1, 300)),
+        section=API,
+        label="API collection size per page",
+        default=100,
+        help="So many records are asked for at once. Smaller pages help shops that answer slowly.",
+    )
+    initial_from = setting(
+        fields.Date(),
+        section=API,
+        label="Read from",
+        default=None,
+        help="The first run reads records changed since this day (UTC); empty reads all.",
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Resolved:
+    """Values for one store, and where each comes from: "default", "global", "website CODE" or "store CODE"."""
+
+    options: Options
+    origins: Mapping[str, str]
+
+
+def check(schemas: Sequence[type[Settings]], settings: Mapping[str, Any]) -> dict[str, Any]:
+    """The settings as they are stored. Raises Problem with paths like "global.batch_size", "stores.de.referrer_id"."""
+    problems: dict[str, list[str]] = {}
+    made: dict[str, Any] = {"global": {}, "websites": {}, "stores": {}}
+    for part in settings:
+        if part not in made:
+            problems[str(part)] = ["Unknown part; expected global, websites and stores."]
+
+    def one_scope(path: str, values: Any, scope: str) -> dict[str, Any]:
+        if not isinstance(values, Mapping):
+            problems[path] = [f"Expected settings (key: value), got {values!r}."]
+            return {}
+        try:
+            return {key: to_json(value) for key, value in load(values, *schemas, scope=scope).items()}
+        except Problem as error:
+            problems.update({f"{path}.{key}": said for key, said in error.problems.items()})
+            return {}
+
+    made["global"] = one_scope("global", settings.get("global") or {}, GLOBAL)
+    for part, scope in (("websites", WEBSITE), ("stores", STORE)):
+        given = settings.get(part) or {}
+        if not isinstance(given, Mapping):
+            problems[part] = [f"Expected a {scope} code and its settings, got {given!r}."]
+            continue
+        made[part] = {str(code): one_scope(f"{part}.{code}", values or {}, scope) for code, values in given.items()}
+    if problems:
+        raise Problem(problems)
+    return made
+
+
+def resolve(
+    schemas: Sequence[type[Settings]], settings: Mapping[str, Any], website: str | None = None, store: str | None = None
+) -> Resolved:
+    """The values that hold for a record of this website and store, each with its origin. None in a scope inherits."""
+    layers = [("global", settings.get("global") or {})]
+    if website is not None:
+        layers.append((f"website {website}", (settings.get("websites") or {}).get(website) or {}))
+    if store is not None:
+        layers.append((f"store {store}", (settings.get("stores") or {}).get(store) or {}))
+    values: dict[str, Any] = {}
+    origins: dict[str, str] = {}
+    for one in declared(*schemas):
+        values[one.name], origins[one.name] = one.default, "default"
+        for origin, layer in layers:
+            if layer.get(one.name) is not None:
+                values[one.name], origins[one.name] = layer[one.name], origin
+    return Resolved(options=Options(values), origins=origins)

@@ -1,0 +1,710 @@
+"""THE flow: read, decide, claim, write, verify, log. It knows no system, no page and no cron line.
+
+    read     the source's pages are stored as sync records; the mark moves when all of a window is stored
+    decide   a setting says no → skipped; nothing changed since it was written → left alone; too young → waits
+    check    every mapping that any due record needs and the settings lack stops the run before the first remote write
+    claim    one conditional update per record
+    write    the target creates what is missing; after doubt it finds before it creates
+    log      ids as soon as they are known, status and history together; one bad record never stops the rest
+
+A dry run takes the same way with a target that records its changes instead of sending them, and stores nothing.
+"""
+
+from __future__ import annotations
+
+import logging
+import random
+import threading
+import time
+from collections import Counter, OrderedDict
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from functools import partial
+from typing import Any
+
+from connector import (
+    AccessDenied,
+    Connector,
+    ConnectorError,
+    Found,
+    InDoubt,
+    Known,
+    Link,
+    Options,
+    RecordFailed,
+    Resource,
+    RetryLater,
+    SkipRecord,
+    StopRun,
+    Unreachable,
+    Written,
+)
+from profiles import models, wiring
+from profiles.db import Database, DatabaseTrouble, now
+from profiles.ledger import DONE, Decision, Facts, Ledger, Lost, fingerprint, unpack
+from profiles.links import Links
+from profiles.models import SyncStatus
+from profiles.settings import resolve
+from profiles.workers import me
+
+log = logging.getLogger(__name__)
+
+PATIENCE_SECONDS = 45.0  # a run waits so long for records that are to be tried again
+RUN_PATIENCE_SECONDS = 180.0  # and so long in all
+FRUITLESS_LIMIT = 10  # a record that ends its worker so often without progress is set aside
+RENEWALS = 10  # new runs give a record that ran out of attempts so many new chances
+UNREACHABLE_LIMIT = 5  # records in a row that find the system closed end the run
+RECONSIDER_DAYS, RECONSIDER_LIMIT = 14, 1000
+COUNTED = ("complete", "updated", "skipped", "failed", "pending")
+CACHED_RECORDS = 1000  # parsed records kept between reading and writing; memory does not grow beyond
+
+
+@dataclass(frozen=True, kw_only=True)
+class Progress:
+    """How far a run is. `total` None: not known yet."""
+
+    done: int
+    total: int | None
+    counts: dict[str, int]
+    text: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Result:
+    """What a run came to. `status` is the task's: success or error. `could_run` False: it ended before its work."""
+
+    status: str
+    message: str
+    counts: dict[str, int]
+    seconds: float
+    calls: dict[str, dict[str, int]]
+    could_run: bool
+    plan: list[dict[str, Any]] = field(default_factory=list)
+
+
+class Attempt(Known):
+    """What is known of one record while it is written, kept in the ledger."""
+
+    def __init__(self, ledger: Ledger, links: Links, row: Any, claimed: Any, key_ref: str) -> None:
+        self.ledger = ledger
+        self.links = links
+        self.row = row
+        self.refs: dict[str, str] = dict(claimed.refs or {})
+        self.key_ref = key_ref
+        self.attempt = claimed.attempts
+        self.doubt = claimed.doubt_at is not None
+        self.doubt_age = (now() - claimed.doubt_at).total_seconds() if claimed.doubt_at else 0.0
+        self.notes: list[str] = []
+
+    @property
+    def target_id(self) -> str | None:
+        return self.refs.get(self.key_ref)
+
+    def learn(self, **refs: str | None) -> None:
+        fresh = {key: str(value) for key, value in refs.items() if value is not None}
+        if any(self.refs.get(key) != value for key, value in fresh.items()):
+            self.refs.update(fresh)
+            self.ledger.learn(self.row.id, self.refs, self.target_id)
+
+    def link(self, kind: str, key: str) -> str | None:
+        return self.links.find(kind, key)
+
+    @contextmanager
+    def hold(self, kind: str, key: str) -> Iterator[Link]:
+        with self.links.hold(kind, key) as link:
+            yield link
+
+    def note(self, message: str) -> None:
+        self.notes.append(message)
+
+
+class Plan(Known):
+    """What is known of one record in a dry run: read from the ledger, learned into the air."""
+
+    def __init__(self, links: Links, refs: Mapping[str, str]) -> None:
+        self.links = links
+        self.refs: dict[str, str] = dict(refs)
+        self.doubt, self.doubt_age, self.attempt = False, 0.0, 1
+        self.notes: list[str] = []
+
+    def learn(self, **refs: str | None) -> None:
+        self.refs.update({key: str(value) for key, value in refs.items() if value is not None})
+
+    def link(self, kind: str, key: str) -> str | None:
+        return self.links.find(kind, key)
+
+    @contextmanager
+    def hold(self, kind: str, key: str) -> Iterator[Link]:
+        yield _PlannedLink(self.links.find(kind, key))
+
+    def note(self, message: str) -> None:
+        self.notes.append(message)
+
+
+class _PlannedLink:
+    def __init__(self, id: str | None) -> None:
+        self.id = id
+        self.digest: str | None = None
+        self.doubt, self.doubt_age = False, 0.0
+
+    def learn(self, id: str, digest: str | None = None) -> None:
+        self.id, self.digest = id, digest
+
+
+def run(
+    database: Database,
+    profile_id: int,
+    *,
+    task_id: int | None = None,
+    order: str | None = None,
+    dry_run: bool = False,
+    stop: threading.Event | None = None,
+    progress: Callable[[Progress], None] = lambda progress: None,
+) -> Result:
+    """Run a profile once. Expected troubles end in the Result; a fault of ours escapes to the worker.
+
+    The caller makes sure that no other run of the profile is alive (`scheduler.tasks.claim`). `order` limits the run to
+    the record with that number.
+    """
+    began = time.monotonic()
+    stop = stop or threading.Event()
+    with database.reading() as session:
+        profile = session.get_one(models.Profile, profile_id)
+        ends = [session.get_one(models.Connection, one) for one in (profile.from_id, profile.to_id)]
+    work: Run | None = None
+    connectors: list[Connector] = []
+    trouble: str | None = None
+    started = False
+    try:
+        with ExitStack() as stack:
+            told = wiring.declarations(ends[0].connector, ends[1].connector, profile.entity)
+            for end in ends:
+                made = stack.enter_context(wiring.connected(database, end.id, task_id=task_id, stop=stop))
+                connectors.append(made)
+                if end.collected_at is None:
+                    wiring.collect_connection(database, end.id)
+            work = Run(database, profile, told, connectors[0], connectors[1], task_id, stop, progress, dry_run)
+            work.go(order)
+            started = True
+    except AccessDenied as error:
+        trouble = str(error)
+        _mark_denied(database, ends, trouble)
+    except (ConnectorError, LookupError, DatabaseTrouble) as error:
+        trouble = str(error.args[0]) if error.args else type(error).__name__
+        log.warning("profile %s: %s", profile.name, trouble)
+    counts = work.counts() if work else Counter()
+    failed = counts.get("failed", 0)
+    message = trouble or (work.summary() if work else "")
+    if trouble and work and work.tally:
+        message = f"{trouble} Before that: {work.summary()}"
+    return Result(
+        status="error" if trouble or failed else "success",
+        message=message,
+        counts={name: counts.get(name, 0) for name in COUNTED},
+        seconds=round(time.monotonic() - began, 3),
+        calls={
+            one.account.name: {"read": one.client.calls["read"], "write": one.client.calls["write"]}
+            for one in connectors
+        },
+        could_run=started and trouble is None,
+        plan=work.plan if work else [],
+    )
+
+
+def _mark_denied(database: Database, ends: Sequence[models.Connection], message: str) -> None:
+    for end in ends:
+        if message.startswith(f"{end.name}:") or f"Connection {end.name}" in message:
+            wiring.mark(database, end.id, False, message)
+
+
+class Run:
+    """One run of one profile."""
+
+    def __init__(
+        self,
+        database: Database,
+        profile: models.Profile,
+        told: wiring.Declarations,
+        source: Connector,
+        target: Connector,
+        task_id: int | None,
+        stop: threading.Event,
+        progress: Callable[[Progress], None],
+        dry_run: bool,
+    ) -> None:
+        self.database = database
+        self.profile = profile
+        self.told = told
+        self.source: Resource = source.resource(profile.entity)
+        self.target: Resource = target.resource(profile.entity)
+        self.stop = stop
+        self.report = progress
+        self.dry_run = dry_run
+        self.worker = f"{me()}#{task_id or 0}-{random.randrange(1 << 30)}"
+        self.ledger = Ledger(database, profile.id, profile.direction, self.worker, task_id)
+        self.links = Links(database, profile.to_id, stop)
+        self.tally: Counter[str] = Counter()
+        self.reasons: list[str] = []
+        self.plan: list[dict[str, Any]] = []
+        self.total: int | None = None
+        self.done = 0
+        self.unreachable = 0
+        self.halt: ConnectorError | None = None
+        self._options: dict[tuple[str | None, str | None], Options] = {}
+        self._parsed: OrderedDict[str, tuple[str | None, Any]] = OrderedDict()
+        self._guard = threading.Lock()
+        self.began = now()
+        for connector in (source, target):
+            connector.client.log_bodies = bool(self.options().log_response)
+
+    # settings
+
+    def options(self, record: Any = None) -> Options:
+        scope = (getattr(record, "website", None), getattr(record, "store", None))
+        found = self._options.get(scope)
+        if found is None:
+            found = resolve(self.told.schemas, self.profile.settings, *scope).options
+            self._options[scope] = found
+        return found
+
+    # the steps
+
+    def go(self, order: str | None) -> None:
+        if not self.options().enabled and order is None:
+            self.tell("Nothing was done: the profile's setting 'enabled' is off.")
+            self.reasons.append("Nothing was done: the setting 'enabled' is off.")
+            return
+        if self.dry_run:
+            self._dry(order)
+            return
+        self.ledger.take_over()
+        only: int | None = None
+        if order is not None:
+            only = self._fetch(order)
+        else:
+            self.ledger.renew_failed(self.options().retry_max_attempts * RENEWALS)
+            if self.profile.applied_version != self.profile.settings_version:
+                self.ledger.reconsider_skipped(self.began - timedelta(days=RECONSIDER_DAYS), RECONSIDER_LIMIT)
+            self._read()
+        if not self.stop.is_set():
+            self._write(only)
+        if only is None and not self.stop.is_set():
+            with self.database.session() as session:
+                session.get_one(models.Profile, self.profile.id).applied_version = self.profile.settings_version
+
+    def _since(self) -> str | None:
+        return None if self.options().api_behaviour == "replace" else self.profile.mark
+
+    def _read(self) -> None:
+        """Store all pages of the window, collecting what the settings lack; then move the mark and check."""
+        missing: OrderedDict[str, None] = OrderedDict()
+        mark: str | None = None
+        read = 0
+        for page in self.source.read(self._since(), self.options()):
+            self._store(page.records, missing)
+            read += len(page.records)
+            mark = page.mark or mark
+            self.tell("Reading", done=read, total=page.total)
+            if self.stop.is_set():
+                return  # the mark stays: the window was not read to its end
+        with self.database.session() as session:
+            row = session.get_one(models.Profile, self.profile.id)
+            row.mark, row.read_at = mark or row.mark, now()
+        self._check_older(missing)
+        self._refuse(missing)
+
+    def _refuse(self, missing: Mapping[str, None]) -> None:
+        if missing:
+            named = list(missing)
+            shown = "; ".join(named[:50]) + (f"; and {len(named) - 50} more" if len(named) > 50 else "")
+            raise StopRun(f"Nothing was sent: {shown}. Complete the settings of this profile and run it again.")
+
+    def _store(self, page: Sequence[Found], missing: OrderedDict[str, None]) -> None:
+        keys = [found.key for found in page]
+        with self.database.reading() as session:
+            rows = self.ledger.known(session, keys)
+        decided: list[tuple[Found, Any, Decision | None]] = []
+        for found in page:
+            row = rows.get(found.key)
+            if row is not None and row.version == found.version and row.status != SyncStatus.PROCESSING:
+                continue  # read before: the overlap of two windows
+            decided.append((found, row, self._decide(found, row, missing)))
+        if not decided:
+            return
+        with self.database.session() as session:
+            for found, row, decision in decided:
+                if decision is None:
+                    self.ledger.unchanged(session, row, found)
+                else:
+                    self.ledger.store(session, found, row, decision)
+
+    def _decide(
+        self, found: Found, row: Any, missing: OrderedDict[str, None], *, asked: bool = False
+    ) -> Decision | None:
+        """What becomes of a record that was read; None: nothing changed since it was written."""
+        name = f"{self.profile.entity} {found.number or found.key}"
+        if found.error is not None or found.payload is None:
+            return self._failed(name, found.error or "it has no content")
+        try:
+            record = self.source.parse(found.payload)
+        except RecordFailed as error:
+            return self._failed(name, str(error))
+        except Exception as error:  # a payload that nobody foresaw fails by name; the rest goes on
+            log.exception("%s cannot be read", name)
+            return self._failed(name, f"it cannot be read ({type(error).__name__}: {error})")
+        facts, seen = facts_of(record), record.substance()
+        if row is not None and row.digest == seen and row.status in DONE and not row.forced:
+            self.tally["skipped"] += 1
+            return None
+        options = self.options(record)
+        try:
+            self.source.admits(record, options)
+        except SkipRecord as error:
+            self.tally["skipped"] += 1
+            return Decision(
+                status=SyncStatus.SKIPPED, message=str(error), setting=error.setting, facts=facts, seen=seen
+            )
+        for sentence in self.target.check(record, options):
+            missing.setdefault(sentence)
+        self._remember(found.key, seen, record)
+        wait = self._settles_at(record, options) if row is None or row.target_id is None else None
+        if wait and not asked:
+            text = f"Waits until it has settled ({wait:%H:%M:%S} UTC, setting 'settle_seconds')."
+            return Decision(
+                status=SyncStatus.PENDING,
+                message=text,
+                next_attempt_at=wait,
+                setting="settle_seconds",
+                facts=facts,
+                seen=seen,
+            )
+        text = "Changed at the source." if row is not None and row.target_id else "Read; to be sent."
+        return Decision(status=SyncStatus.PENDING, message=text, facts=facts, seen=seen)
+
+    def _failed(self, name: str, message: str) -> Decision:
+        said = message if name.split()[-1] in message else f"{name}: {message}"
+        self.tally["failed"] += 1
+        self._because(said)
+        return Decision(status=SyncStatus.FAILED, message=said, cause=fingerprint(said))
+
+    def _settles_at(self, record: Any, options: Options) -> datetime | None:
+        created: datetime | None = getattr(record, "created_at", None)
+        if created is None or not options.settle_seconds:
+            return None
+        offset = timedelta(seconds=self.source.client.clock_offset)  # the shop's clock decides
+        settled = created + timedelta(seconds=options.settle_seconds) - offset
+        return settled if settled > now() else None
+
+    def _remember(self, key: str, seen: str | None, record: Any) -> None:
+        self._parsed[key] = (seen, record)
+        if len(self._parsed) > CACHED_RECORDS:
+            self._parsed.popitem(last=False)
+
+    def _check_older(self, missing: OrderedDict[str, None]) -> None:
+        """Records that were waiting before this run need their mappings as well."""
+        after = 0
+        while rows := self.ledger.due(after, self.options().batch_size):
+            after = rows[-1].id
+            for row in rows:
+                if row.updated_at >= self.began or row.payload is None:
+                    continue
+                try:
+                    record = self.source.parse(unpack(row.payload))
+                except Exception:
+                    continue  # it fails by name when its turn comes
+                for sentence in self.target.check(record, self.options(record)):
+                    missing.setdefault(sentence)
+
+    def _fetch(self, number: str) -> int | None:
+        """Read one record by its number, now; returns its row."""
+        found = self.source.number(number)
+        if found is None:
+            raise StopRun(f"{self.profile.entity} {number} was not found in {self.source.connector.account.name}.")
+        missing: OrderedDict[str, None] = OrderedDict()
+        with self.database.reading() as session:
+            row = self.ledger.known(session, [found.key]).get(found.key)
+        decision = self._decide(found, row, missing, asked=True)
+        with self.database.session() as session:
+            if decision is None:
+                self.ledger.unchanged(session, row, found)
+            else:
+                self.ledger.store(session, found, row, decision)
+        if decision is None:
+            self.reasons.append(f"{self.profile.entity} {number}: nothing changed since it was written.")
+        self._refuse(missing)
+        with self.database.reading() as session:
+            return int(self.ledger.known(session, [found.key])[found.key].id)
+
+    # writing
+
+    def _write(self, only: int | None) -> None:
+        patience = time.monotonic() + RUN_PATIENCE_SECONDS
+        workers = self.options().workers
+        with ThreadPoolExecutor(max_workers=workers, thread_name_prefix="record") as pool:
+            while True:
+                self.total = self.done + self.ledger.count_due(only=only)
+                self._pass(pool, only)
+                if self.halt is not None:
+                    raise self.halt
+                if self.stop.is_set():
+                    return
+                left = min(PATIENCE_SECONDS, patience - time.monotonic())
+                retry = self.ledger.next_retry(now() + timedelta(seconds=left), only=only) if left > 0 else None
+                if retry is None:
+                    return
+                self.tell("Waiting to try again")
+                self.stop.wait(max(0.2, (retry - now()).total_seconds()))
+
+    def _pass(self, pool: ThreadPoolExecutor, only: int | None) -> None:
+        """All due records once, in batches, oldest first."""
+        after = 0
+        while rows := self.ledger.due(after, self.options().batch_size, only=only):
+            after = rows[-1].id
+            loaded = list(pool.map(self._load, rows))
+            ready = [record for record in loaded if not isinstance(record, Exception)]
+            try:
+                if ready:
+                    self.target.prepare(ready, self.options)
+            except (AccessDenied, StopRun):
+                raise
+            except RetryLater as error:
+                raise StopRun(f"{error}. All records wait for the next run.") from error
+            list(pool.map(self._attempt, rows, loaded))
+            if self.halt is not None or self.stop.is_set():
+                return
+
+    def _load(self, row: Any) -> Any:
+        """The shared record of a row, or the exception that says why there is none."""
+        try:
+            cached = self._parsed.pop(row.source_id, None)
+            if cached is not None and cached[0] == row.seen:
+                return cached[1]
+            if row.payload is not None:
+                return self.source.parse(unpack(row.payload))
+            found = self.source.get(row.source_id)
+            if found is None:
+                name = f"{self.profile.entity} {row.source_number or row.source_id}"
+                raise RecordFailed(f"{name} no longer exists in {self.source.connector.account.name}.")
+            if found.error is not None or found.payload is None:
+                raise RecordFailed(found.error or "it has no content")
+            return self.source.parse(found.payload)
+        except Exception as error:
+            return error
+
+    def _attempt(self, row: Any, record: Any) -> None:
+        """Claim, write, log: one record. Nothing that a record does stops the others."""
+        if self.halt is not None or self.stop.is_set():
+            return
+        claimed = self.ledger.claim(row)
+        if claimed is None:
+            return
+        known = Attempt(self.ledger, self.links, row, claimed, self.target.key_ref)
+        try:
+            outcome = self._outcome(row, record, known, claimed)
+        except Lost:
+            log.warning("%s %s was taken over by another run", self.profile.entity, row.source_number)
+            return
+        self._count(outcome)
+
+    def _outcome(self, row: Any, record: Any, known: Attempt, claimed: Any) -> str:
+        end = partial(self._finish, row, known)
+        options = self.options(None if isinstance(record, Exception) else record)
+        limit = options.retry_max_attempts
+        try:
+            if claimed.tries > FRUITLESS_LIMIT:
+                raise RecordFailed(f"It ended its worker {claimed.tries - 1} times without progress and is set aside.")
+            if isinstance(record, Exception):
+                raise record
+            self.source.admits(record, options)
+            if missing := self.target.check(record, options):
+                raise RecordFailed(f"{self.profile.entity} {row.source_number}: {'; '.join(missing)}.")
+            written: Written = self.target.write(record, known, options)
+            status = SyncStatus.COMPLETE if written.created or row.digest is None else SyncStatus.UPDATED
+            self.unreachable = 0
+            digest = record.substance() if row.seen is None or row.payload is None else row.seen
+            return end(status, " ".join([written.message, *known.notes]), digest=digest)
+        except Lost:
+            raise
+        except SkipRecord as error:
+            return end(SyncStatus.SKIPPED, str(error), setting=error.setting)
+        except RecordFailed as error:
+            return end(SyncStatus.FAILED, str(error))
+        except Unreachable as error:
+            with self._guard:
+                self.unreachable += 1
+                if self.unreachable >= UNREACHABLE_LIMIT and self.halt is None:
+                    self.halt = StopRun(f"{error}. All records wait for the next run.")
+            return end(SyncStatus.PENDING, f"{error}. It is tried again.", after=5.0, uncount=True)
+        except RetryLater as error:
+            doubt = isinstance(error, InDoubt)
+            if self.stop.is_set():
+                return end(SyncStatus.PENDING, f"{error}. The run was stopped.", doubt=doubt, uncount=True)
+            tries = self._tries(row)
+            if error.counts and tries >= limit:
+                said = f"{error}. {tries} attempts without success; the next run tries again."
+                return end(SyncStatus.FAILED, said, transient=True, doubt=doubt)
+            after = error.after if error.after is not None else min(60.0, 2.0**tries) * random.uniform(0.7, 1.3)
+            at = now() + timedelta(seconds=after)
+            said = f"{error}. Next attempt at {at:%H:%M:%S} UTC."
+            return end(SyncStatus.PENDING, said, doubt=doubt, after=after, uncount=not error.counts)
+        except StopRun as error:
+            with self._guard:
+                self.halt = self.halt or error
+            return end(SyncStatus.PENDING, f"The run stopped: {error}", uncount=True)
+        except DatabaseTrouble:
+            raise
+        except Exception as error:
+            log.exception("%s %s", self.profile.entity, row.source_number)
+            return end(SyncStatus.FAILED, f"An unexpected fault ({type(error).__name__}); the log has the details.")
+
+    def _tries(self, row: Any) -> int:
+        with self.database.reading() as session:
+            return int(session.get_one(models.SyncRecord, row.id).tries)
+
+    def _finish(self, row: Any, known: Attempt, status: SyncStatus, message: str, **more: Any) -> str:
+        self.ledger.finish(row, status, message, refs=known.refs, target_id=known.target_id, **more)
+        if status == SyncStatus.FAILED:
+            with self._guard:
+                self._because(f"{row.source_number or row.source_id}: {message}")
+        return str(status)
+
+    def _count(self, status: str) -> None:
+        with self._guard:
+            if status != SyncStatus.PENDING:
+                self.tally[status] += 1
+                self.done += 1
+        self.tell("Sending")
+
+    # a dry run
+
+    def _dry(self, order: str | None) -> None:
+        self.target.client.dry = self.target.pretend
+        if order is not None:
+            found = self.source.number(order)
+            if found is None:
+                raise StopRun(f"{self.profile.entity} {order} was not found in {self.source.connector.account.name}.")
+            self._plan([found])
+            return
+        read = 0
+        for page in self.source.read(self._since(), self.options()):
+            self._plan(page.records)
+            read += len(page.records)
+            self.tell("Planning", done=read, total=page.total)
+            if self.stop.is_set():
+                return
+        after = 0
+        while rows := self.ledger.due(after, self.options().batch_size):
+            after = rows[-1].id
+            planned = {one["source_id"] for one in self.plan}
+            self._plan(
+                [
+                    Found(
+                        key=row.source_id,
+                        number=row.source_number,
+                        version=row.version or "",
+                        updated_at=None,
+                        payload=unpack(row.payload),
+                    )
+                    for row in rows
+                    if row.payload is not None and row.source_id not in planned
+                ]
+            )
+
+    def _plan(self, page: Sequence[Found]) -> None:
+        with self.database.reading() as session:
+            rows = self.ledger.known(session, [found.key for found in page])
+        for found in page:
+            row = rows.get(found.key)
+            missing: OrderedDict[str, None] = OrderedDict()
+            if (
+                row is not None
+                and row.version == found.version
+                and row.status not in (SyncStatus.PENDING, SyncStatus.FAILED)
+            ):
+                continue
+            decision = self._decide(found, row, missing, asked=True)
+            line: dict[str, Any] = {"source_id": found.key, "source_number": found.number, "calls": []}
+            self.plan.append(line)
+            if decision is None:
+                line.update(action="skip", message="Nothing changed since it was written.")
+            elif decision.status != SyncStatus.PENDING:
+                line.update(action=str(decision.status), message=decision.message, setting=decision.setting)
+            elif missing:
+                line_reason = "; ".join(missing)
+                self.tally["failed"] += 1
+                self._because(line_reason)
+                line.update(action="failed", message=line_reason)
+            else:
+                self._plan_write(found, row, line)
+
+    def _plan_write(self, found: Found, row: Any, line: dict[str, Any]) -> None:
+        record = self._parsed.pop(found.key)[1]
+        known = Plan(self.links, (row.refs if row is not None else {}) or {})
+        options = self.options(record)
+        before = len(self.target.client.planned)
+        try:
+            self.target.prepare([record], self.options)
+            written = self.target.write(record, known, options)
+            status = "complete" if written.created else "updated"
+            line.update(action="create" if written.created else "update", message=written.message, refs=known.refs)
+        except SkipRecord as error:
+            status = "skipped"
+            line.update(action="skip", message=str(error), setting=error.setting)
+        except (RecordFailed, RetryLater) as error:
+            status = "failed"
+            self._because(f"{found.number}: {error}")
+            line.update(action="failed", message=str(error))
+        self.tally[status] += 1
+        line["notes"] = known.notes
+        line["calls"] = [
+            {"method": method, "path": path, "body": body} for method, path, body in self.target.client.planned[before:]
+        ]
+        del self.target.client.planned[before:]
+
+    # telling
+
+    def _because(self, reason: str) -> None:
+        if len(self.reasons) < 20:
+            self.reasons.append(reason)
+
+    def counts(self) -> Counter[str]:
+        counts = Counter(self.tally)
+        counts["pending"] = 0 if self.dry_run else self.ledger.count_pending()
+        return counts
+
+    def tell(self, text: str, *, done: int | None = None, total: int | None = None) -> None:
+        self.report(
+            Progress(
+                done=self.done if done is None else done,
+                total=self.total if done is None else total,
+                counts=dict(self.tally),
+                text=text,
+            )
+        )
+
+    def summary(self) -> str:
+        """The run in one line, with the first reason of a failure."""
+        counts = self.counts()
+        said = ", ".join(f"{counts[one]} {one}" for one in COUNTED if counts[one])
+        text = f"{'Dry run, nothing was sent: ' if self.dry_run else ''}{said or 'nothing to do'}."
+        if self.stop.is_set():
+            text += " It was stopped before its end."
+        if not self.reasons:
+            return text
+        return f"{text} {'First reason: ' if counts['failed'] else ''}{self.reasons[0]}"
+
+
+def facts_of(record: Any) -> Facts:
+    """What the listing shows; absent fields stay empty."""
+    customer = getattr(record, "customer", None)
+    total, currency = getattr(record, "grand_total", None), getattr(record, "currency", None)
+    return Facts(
+        store=getattr(record, "store", None),
+        status=getattr(record, "status", None),
+        customer=getattr(customer, "key", None),
+        amount=f"{total:.2f} {currency}" if total is not None else None,
+        created_at=getattr(record, "created_at", None),
+    )

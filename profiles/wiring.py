@@ -1,0 +1,155 @@
+"""From rows to live objects: a connection becomes a connector at work, a profile its two resources."""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from connector import AccessDenied, Account, Connector, ConnectorError, Finding, Options, Ref, Resource, StopRun
+from connector.client import check_base_url
+from connector.registry import connector as find_connector
+from connector.settings import Problem, Setting, Settings, declared, defaults, load
+from profiles import models
+from profiles.db import Database, now
+from profiles.hosting import Hosting, store_entries
+from profiles.secrets import MissingSecret, reveal, unseal
+from profiles.settings import EngineOptions
+
+log = logging.getLogger(__name__)
+
+READS, WRITES = "read", "write"
+
+
+def private_allowed() -> bool:
+    return os.environ.get("CONNECTOR_ALLOW_PRIVATE", "").strip().lower() in ("1", "true", "yes", "on")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Declarations:
+    """All that a pair of connectors declares for a profile."""
+
+    source: type[Resource]
+    target: type[Resource]
+    schemas: tuple[type[Settings], ...]
+    settings: list[Setting]
+    refs: tuple[Ref, ...]
+
+
+def declarations(source_code: str, target_code: str, entity: str) -> Declarations:
+    """Raises LookupError with a sentence when a connector is not there or cannot do it."""
+    source = _resource(source_code, entity, READS)
+    target = _resource(target_code, entity, WRITES)
+    schemas = (EngineOptions, source.SourceOptions, target.TargetOptions)
+    return Declarations(source=source, target=target, schemas=schemas, settings=declared(*schemas), refs=target.refs)
+
+
+def _resource(code: str, entity: str, verb: str) -> type[Resource]:
+    made = find_connector(code)
+    for resource in made.resources:
+        if resource.entity == entity:
+            if not resource.offers(verb):
+                raise LookupError(
+                    f"{made.label} can {'write' if verb == READS else 'read'} {entity}s, but not {verb} them."
+                )
+            return resource
+    able = ", ".join(one.entity for one in made.resources) or "nothing"
+    raise LookupError(f"{made.label} has no {entity!r}. It has: {able}.")
+
+
+def account(name: str, code: str, base_url: str, credentials: Mapping[str, Any]) -> Account:
+    """The facts of a connection with its references revealed. Raises StopRun with a sentence."""
+    try:
+        schema = find_connector(code).Settings
+        revealed = {key: reveal(value) for key, value in credentials.items()}
+        values = {
+            **defaults(schema),
+            **{key: value for key, value in load(revealed, schema).items() if value is not None},
+        }
+        allowed = private_allowed()
+        return Account(
+            name=name,
+            base_url=check_base_url(base_url, allow_private=allowed),
+            settings=Options(values),
+            allow_private=allowed,
+        )
+    except (LookupError, MissingSecret, ValueError) as error:
+        raise StopRun(f"Connection {name}: {error.args[0]}") from error
+    except Problem as error:
+        raise StopRun(f"Connection {name}: {error}") from error
+
+
+@contextmanager
+def connected(
+    database: Database, connection_id: int, *, task_id: int | None = None, stop: threading.Event | None = None
+) -> Iterator[Connector]:
+    """The connector of a stored connection, at work until the block ends. Raises StopRun when it cannot be set up."""
+    with database.reading() as session:
+        row = session.get_one(models.Connection, connection_id)
+    facts = account(row.name, row.connector, row.base_url, unseal(row.credentials))
+    host = Hosting(database, row.id, row.connector, task_id=task_id, stop=stop)
+    made = find_connector(row.connector)(facts, host)
+    try:
+        yield made
+    finally:
+        made.close()
+        host.close()
+
+
+def check_connection(database: Database, connection_id: int) -> list[Finding]:
+    """The connection test; its outcome is kept on the connection."""
+    try:
+        with connected(database, connection_id) as made:
+            findings = made.check()
+    except ConnectorError as error:
+        findings = [Finding(name="Connection", ok=False, message=str(error))]
+    except Exception as error:  # a stranger's connector may break its word; the page must still answer
+        log.exception("the connection test of connection %s failed", connection_id)
+        findings = [Finding(name="Connection", ok=False, message=f"The test itself failed: {type(error).__name__}.")]
+    bad = [one for one in findings if not one.ok]
+    mark(database, connection_id, not bad, bad[0].message if bad else "All right.")
+    return findings
+
+
+def check_unsaved(name: str, code: str, base_url: str, credentials: Mapping[str, Any]) -> list[Finding]:
+    """The connection test of what is in a form; nothing is stored."""
+    from connector.testing import MemoryHost
+
+    try:
+        made = find_connector(code)(account(name, code, base_url, credentials), MemoryHost())
+    except (StopRun, LookupError) as error:
+        return [Finding(name="Connection", ok=False, message=str(error.args[0]))]
+    try:
+        return made.check()
+    finally:
+        made.close()
+
+
+def mark(database: Database, connection_id: int, ok: bool, message: str) -> None:
+    """Keep what is known of a connection's health."""
+    with database.session() as session:
+        row = session.get_one(models.Connection, connection_id)
+        row.checked_at, row.check_ok, row.check_message = now(), ok, message
+
+
+def collect_connection(
+    database: Database, connection_id: int, progress: Callable[[str, int], None] = lambda kind, count: None
+) -> dict[str, int]:
+    """Fetch all catalogues of a connection: kind → number of entries. Raises ConnectorError; what was fetched stays."""
+    counts: dict[str, int] = {}
+    with connected(database, connection_id) as made:
+        try:
+            for kind, entries in made.collect():
+                store_entries(database, connection_id, kind, entries)
+                counts[kind] = len(entries)
+                progress(kind, len(entries))
+        except AccessDenied as error:
+            mark(database, connection_id, False, str(error))
+            raise
+    with database.session() as session:
+        session.get_one(models.Connection, connection_id).collected_at = now()
+    return counts

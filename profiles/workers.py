@@ -1,0 +1,60 @@
+"""Who works: the identity of a process, and whether it is certainly gone.
+
+A lease alone would keep a profile blocked after a kill until it expires; on the same machine the truth is known.
+"""
+
+from __future__ import annotations
+
+import functools
+import os
+import socket
+from pathlib import Path
+
+import psutil
+
+
+@functools.cache
+def _place() -> str:
+    """This machine, this boot, this process namespace (containers may share the first two)."""
+    boot = Path("/proc/sys/kernel/random/boot_id")
+    namespace = Path("/proc/self/ns/pid")
+    return ":".join(
+        (
+            socket.gethostname(),
+            boot.read_text().strip()[:8] if boot.exists() else str(int(psutil.boot_time())),
+            os.readlink(namespace).strip("pid:[]") if namespace.exists() else "0",  # noqa: PTH115
+        )
+    )
+
+
+def _started(pid: int) -> str:
+    return f"{psutil.Process(pid).create_time():.2f}"
+
+
+def me() -> str:
+    """This process: host:boot:namespace:pid:start."""
+    return f"{_place()}:{os.getpid()}:{_my_start(os.getpid())}"
+
+
+@functools.cache
+def _my_start(pid: int) -> str:
+    return _started(pid)
+
+
+def dead(worker: str | None) -> bool:
+    """True only when it is certain that the process is gone; a worker elsewhere is never certain."""
+    if not worker:
+        return False
+    try:
+        place, pid, start = worker.split("#")[0].rsplit(":", 2)
+    except ValueError:
+        return False
+    if place != _place():
+        return False
+    try:
+        process = psutil.Process(int(pid))
+        return f"{process.create_time():.2f}" != start or process.status() == psutil.STATUS_ZOMBIE
+    except (psutil.NoSuchProcess, ValueError):
+        return True
+    except psutil.Error:
+        return False
