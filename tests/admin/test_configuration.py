@@ -83,9 +83,7 @@ profiles:
 
 @pytest.fixture(autouse=True)
 def systems(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    found = {
-        one.code: Plugin(code=one.code, package="toys", version="1", connector=one) for one in (Till, Depot)
-    }
+    found = {one.code: Plugin(code=one.code, package="toys", version="1", connector=one) for one in (Till, Depot)}
     monkeypatch.setattr(registry, "plugins", lambda: found)
     monkeypatch.setenv("CONNECTOR_HOME", str(tmp_path))
     monkeypatch.setenv("CONNECTOR_ALLOW_PRIVATE", "1")
@@ -179,7 +177,9 @@ def test_changed_settings_are_a_new_version_and_a_changed_cron_line_is_not(apply
 
 def test_diff_says_what_apply_would_change_and_stores_nothing(apply: Apply, database: Database) -> None:
     apply(FILE)
-    changed = FILE.replace("complete: 7", "closed: 8").replace("active: true", "active: false").replace("no: {", "de: {")
+    changed = (
+        FILE.replace("complete: 7", "closed: 8").replace("active: true", "active: false").replace("no: {", "de: {")
+    )
     said = [
         "profile 'Order export', active: true → false",
         "profile 'Order export', settings.global.statuses.complete: 7 → not set",
@@ -225,10 +225,12 @@ colour: red
     said = problems(text, database)
     lines = [one.partition(":")[0] for one in said]
     assert lines == [
-        "line 3", "line 3", "line 4", "line 6", "line 7", "line 12", "line 13", "line 15", "line 16", "line 17",
+        "line 2", "line 3", "line 4", "line 6", "line 7", "line 12", "line 13", "line 15", "line 16", "line 17",
         "line 18", "line 19",
     ]  # fmt: skip
-    assert "line 3: connection 'shop', conector: The key 'conector' is not known here. Did you mean 'connector'?" in said
+    assert (
+        "line 3: connection 'shop', conector: The key 'conector' is not known here. Did you mean 'connector'?" in said
+    )
     assert any("must begin with https://" in one for one in said)
     assert any("line 7" in one and "Did you mean 'till'?" in one for one in said)
     assert any("line 13" in one and "no connection 'shopp'" in one and "'shop'?" in one for one in said)
@@ -252,7 +254,12 @@ def test_a_key_that_stands_twice_is_refused(database: Database) -> None:
 
 @pytest.mark.parametrize(
     ("text", "line"),
-    [("connections: [", "line 1"), ("\n\nconnections: *x", "line 3"), ("profiles:\n\t- a", "line 2"), ("a: \x07", "line 1")],
+    [
+        ("connections: [", "line 1"),
+        ("\n\nconnections: *x", "line 3"),
+        ("profiles:\n\t- a", "line 2"),
+        ("a: \x07", "line 1"),
+    ],
 )
 def test_what_is_not_yaml_is_refused_with_its_line(text: str, line: str, database: Database) -> None:
     (said,) = problems(text, database)
@@ -459,7 +466,9 @@ def test_an_unknown_name_brings_a_near_one(apply: Apply, database: Database) -> 
             configuration.connection(session, "warehouse9")
 
 
-def test_references_that_are_not_set_are_listed(apply: Apply, database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_references_that_are_not_set_are_listed(
+    apply: Apply, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
     apply(FILE)
     with database.reading() as session:
         assert configuration.missing_variables(session, FILE) == ["DEPOT_PASSWORD"]

@@ -1,0 +1,207 @@
+"""The one door to a remote system, over real sockets."""
+
+from __future__ import annotations
+
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
+
+from connector import Account, InDoubt, Options, RetryLater, StopRun, Unreachable
+from connector.client import Client, check_base_url, dumps, encode, loads
+from connector.testing import MemoryHost
+
+Behaviour = Callable[[BaseHTTPRequestHandler], None]
+
+
+class Server:
+    """A server whose answers a test chooses, one behaviour per request; the last one stays."""
+
+    def __init__(self) -> None:
+        self.behaviours: list[Behaviour] = []
+        self.seen: list[str] = []
+        outer = self
+
+        class Handler(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def do_GET(self) -> None:
+                length = int(self.headers.get("Content-Length") or 0)
+                self.rfile.read(length)
+                outer.seen.append(f"{self.command} {self.path}")
+                act = outer.behaviours.pop(0) if len(outer.behaviours) > 1 else outer.behaviours[0]
+                act(self)
+
+            do_POST = do_GET  # noqa: N815
+
+            def log_message(self, *args: object) -> None:
+                pass
+
+        self.http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        threading.Thread(target=self.http.serve_forever, daemon=True).start()
+        self.url = f"http://127.0.0.1:{self.http.server_port}"
+
+
+def say(status: int, body: str, **headers: str) -> Behaviour:
+    def act(handler: BaseHTTPRequestHandler) -> None:
+        handler.send_response(status)
+        for name, value in headers.items():
+            handler.send_header(name.replace("_", "-"), value)
+        handler.send_header("Content-Length", str(len(body.encode())))
+        handler.end_headers()
+        handler.wfile.write(body.encode())
+
+    return act
+
+
+def hang_up(handler: BaseHTTPRequestHandler) -> None:
+    handler.close_connection = True
+    handler.connection.shutdown(socket.SHUT_RDWR)
+
+
+def half(handler: BaseHTTPRequestHandler) -> None:
+    handler.send_response(200)
+    handler.send_header("Content-Length", "100")
+    handler.end_headers()
+    handler.wfile.write(b'{"id": 1, "na')
+    hang_up(handler)
+
+
+@pytest.fixture
+def server() -> Iterator[Server]:
+    made = Server()
+    yield made
+    made.http.shutdown()
+    made.http.server_close()
+
+
+def client(url: str, *, allow_private: bool = True) -> Client:
+    host = MemoryHost()
+    host.sleep = lambda seconds: None  # type: ignore[method-assign]
+    return Client(Account(name="erp", base_url=url, settings=Options({}), allow_private=allow_private), host)
+
+
+def test_numbers_with_a_point_come_back_as_decimals(server: Server) -> None:
+    server.behaviours = [say(200, '{"total": 64.9900, "id": 7}')]
+    answer = client(server.url).call("GET", "/x")
+    assert str(answer.data["total"]) == "64.9900"
+    assert dumps({"a": loads("10.50"), "b": loads("3.00")}) == '{"a":10.5,"b":3}'
+
+
+def test_a_read_is_repeated_and_every_try_is_counted_and_logged(server: Server) -> None:
+    server.behaviours = [say(500, "oops"), hang_up, half, say(200, "{}")]
+    made = client(server.url)
+    made.call("GET", "/x", reference="100")
+    assert made.calls["read"] == 4
+    assert len(made.host.calls) == 4  # type: ignore[attr-defined]
+    assert {one.reference for one in made.host.calls} == {"100"}  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("trouble", [hang_up, half, say(500, "{}"), say(503, "<html>"), say(200, "<html>")])
+def test_a_write_without_a_trustworthy_answer_is_in_doubt_and_not_repeated(server: Server, trouble: Behaviour) -> None:
+    server.behaviours = [trouble, say(200, "{}")]
+    made = client(server.url)
+    with pytest.raises(InDoubt, match="erp"):
+        made.call("POST", "/x", body={})
+    assert len(server.seen) == 1
+
+
+def test_a_slow_write_is_in_doubt(server: Server) -> None:
+    wait = threading.Event()
+    server.behaviours = [lambda handler: wait.wait(5) and None]
+    made = client(server.url)
+    made.read_seconds = 0.2
+    with pytest.raises(InDoubt, match="no answer within"):
+        made.call("POST", "/x", body={})
+    wait.set()
+
+
+def test_a_refused_connection_changes_nothing_and_says_so() -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        made = client(f"http://127.0.0.1:{taken.getsockname()[1]}")
+        with pytest.raises(Unreachable, match="cannot be reached"):
+            made.call("POST", "/x", body={})
+
+
+def test_an_unknown_host_says_its_name() -> None:
+    with pytest.raises(Unreachable, match=r"no-such-host\.invalid"):
+        client("http://no-such-host.invalid").call("GET", "/x")
+
+
+def test_a_rate_refusal_waits_and_repeats_even_a_write(server: Server) -> None:
+    server.behaviours = [say(429, "short period write limit reached", Retry_After="1"), say(200, "{}")]
+    made = client(server.url)
+    made.call("POST", "/x", body={})
+    assert len(server.seen) == 2
+    server.behaviours = [say(429, "later", Retry_After="3600")]
+    with pytest.raises(RetryLater) as caught:
+        made.call("POST", "/x", body={})
+    assert caught.value.after == 3600
+
+
+def test_redirects_are_refused_with_the_address_to_enter(server: Server) -> None:
+    server.behaviours = [say(301, "", Location="https://other.example/rest?token=abc")]
+    with pytest.raises(StopRun, match=r"https://other\.example/rest") as caught:
+        client(server.url).call("POST", "/x", body={})
+    assert "abc" not in str(caught.value)
+    assert len(server.seen) == 1
+
+
+@pytest.mark.parametrize(
+    "address",
+    ["http://127.0.0.1", "http://127.1", "http://[::1]", "http://10.0.0.7", "http://169.254.169.254", "http://localhost",
+     "http://0x7f000001", "http://192.168.1.1:8080", "http://[::ffff:10.0.0.1]", "http://0.0.0.0"],
+)  # fmt: skip
+def test_private_addresses_are_refused_unless_allowed(address: str) -> None:
+    with pytest.raises(ValueError, match="private network"):
+        check_base_url(address, allow_private=False)
+    assert check_base_url(address, allow_private=True)
+
+
+@pytest.mark.parametrize(
+    "address", ["shop.example", "ftp://shop.example", "https://", "https://a:b@shop.example", "http://x:y"]
+)
+def test_an_address_that_cannot_be_one_is_refused_in_words(address: str) -> None:
+    with pytest.raises(ValueError, match=r"address|Address"):
+        check_base_url(address, allow_private=True)
+
+
+def test_a_name_that_turns_private_after_the_check_is_refused_when_connecting(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = socket.getaddrinfo
+    port = int(server.url.rsplit(":", 1)[1])
+    monkeypatch.setattr(
+        socket, "getaddrinfo", lambda host, *rest, **more: real("127.0.0.1", port, type=socket.SOCK_STREAM)
+    )
+    server.behaviours = [say(200, "{}")]
+    with pytest.raises(StopRun, match="private network"):
+        client(f"http://shop.example:{port}", allow_private=False).call("GET", "/x")
+    assert server.seen == []
+
+
+def test_a_query_repeats_its_lists_and_leaves_out_what_is_none() -> None:
+    assert encode({"with[]": ["a", "b"], "x": None, "y": True, "t": "2026-01-01T00:00:00+02:00 z"}) == (
+        "with[]=a&with[]=b&y=true&t=2026-01-01T00%3A00%3A00%2B02%3A00%20z"
+    )
+
+
+def test_an_answer_that_is_too_large_ends_the_call(server: Server) -> None:
+    server.behaviours = [say(200, "x" * 5000)]
+    made = client(server.url)
+    made.largest_answer = 1000
+    with pytest.raises(StopRun, match="larger"):
+        made.call("GET", "/x")
+
+
+def test_a_dry_client_sends_no_change(server: Server) -> None:
+    server.behaviours = [say(200, "{}")]
+    made = client(server.url)
+    made.dry = lambda method, path, body: {"id": "dry-1"}
+    assert made.call("POST", "/orders", body={"a": 1}).data == {"id": "dry-1"}
+    assert made.call("GET", "/orders").data == {}
+    assert server.seen == ["GET /orders"]
+    assert made.planned == [("POST", "/orders", {"a": 1})]
