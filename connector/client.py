@@ -213,7 +213,7 @@ class Client:
     """One account's HTTP session; safe for several threads. Counts its calls: `calls["read"]`, `calls["write"]`."""
 
     read_seconds = READ_SECONDS
-    lists_largest = LARGEST_ANSWER
+    largest_answer = LARGEST_ANSWER
 
     def __init__(self, account: Account, host: Host) -> None:
         self.account = account
@@ -311,8 +311,17 @@ class Client:
             self.host.sleep(min(20.0, 0.25 * 2**tried) * random.uniform(0.5, 1.0) if wait is None else wait)
 
     def _once(
-        self, method: str, path: str, query: Query | None, content: bytes | None, write: bool, reference: str | None
+        self,
+        method: str,
+        path: str,
+        query: Query | None,
+        content: bytes | None,
+        write: bool,
+        reference: str | None,
+        *,
+        secret: bool = False,
     ) -> Answer:
+        """One try. `secret`: the bodies hold credentials and never go on record."""
         self.before(write)
         request = requests.PreparedRequest()
         encoded = encode(query)
@@ -373,7 +382,7 @@ class Client:
             error = error or str(failure)
             raise
         finally:
-            bodies = self.log_bodies or error is not None
+            bodies = (self.log_bodies or error is not None) and not secret
             self.host.log(
                 LoggedCall(
                     method=method,
@@ -406,8 +415,8 @@ class Client:
         parts, size = [], 0
         for part in response.iter_content(1 << 16):
             size += len(part)
-            if size > self.lists_largest:
-                raise StopRun(f"{self.account.name}: an answer is larger than {self.lists_largest >> 20} MiB")
+            if size > self.largest_answer:
+                raise StopRun(f"{self.account.name}: an answer is larger than {self.largest_answer:,} bytes")
             parts.append(part)
         return b"".join(parts).decode("utf-8", errors="replace")
 

@@ -293,7 +293,12 @@ def test_it_stops_while_connections_are_open_and_calls_hang(stand_in: Counter) -
     server = Server(stand_in, 0, faults=Faults(read_rules([{"kind": "timeout", "seconds": 60}])))
     server.start()
     idle = socket.create_connection(("127.0.0.1", server.port))
-    hanging = threading.Thread(target=lambda: pytest.raises(Exception, requests.get, server.base_url, timeout=30))
+
+    def call() -> None:
+        with pytest.raises(requests.ConnectionError):
+            requests.get(server.base_url, timeout=30)
+
+    hanging = threading.Thread(target=call)
     hanging.start()
     time.sleep(0.3)
     began = time.monotonic()

@@ -1,0 +1,114 @@
+"""What exists, for whoever wants to know whether everything arrived exactly once."""
+
+from collections.abc import Callable, Hashable, Iterable
+from typing import Any
+
+from sandbox.plentyone.addresses import identity
+from sandbox.plentyone.contacts import shown as contact_shown
+from sandbox.plentyone.orders import payment_status, property_of
+from sandbox.plentyone.tenant import Tenant
+from sandbox.plentyone.values import Record
+
+
+def summary(tenant: Tenant) -> dict[str, Any]:
+    """Counts, short lists, and what exists more than once."""
+    contacts = [contact_shown(tenant, row, set()) for row in tenant.contacts.values()]
+    return {
+        "counts": {
+            "orders": len(tenant.orders),
+            "contacts": len(tenant.contacts),
+            "accounts": len(tenant.accounts),
+            "addresses": len(tenant.addresses),
+            "address_contact_relations": len(tenant.address_relations),
+            "payments": len(tenant.payments),
+            "order_relations": len(tenant.order_relations),
+            "contact_relations": len(tenant.contact_relations),
+            "comments": len(tenant.comments),
+            "variations": len(tenant.variations),
+        },
+        "orders": [_order(row) for row in tenant.orders.values()],
+        "contacts": [
+            {name: row[name] for name in ("id", "plentyId", "externalId", "number", "email", "typeId", "classId")}
+            for row in contacts
+        ],
+        "addresses": [{"id": row["id"], "contactIds": _owners(tenant, row)} for row in tenant.addresses.values()],
+        "payments": [_payment(tenant, row) for row in tenant.payments.values()],
+        "order_relations": tenant.order_relations,
+        "contact_relations": tenant.contact_relations,
+        "duplicates": duplicates(tenant, contacts),
+    }
+
+
+def _order(row: Record) -> Record:
+    amounts = row["amounts"][-1]
+    return {
+        "id": row["id"],
+        "plentyId": row["plentyId"],
+        "externalId": property_of(row, 7),
+        "typeId": row["typeId"],
+        "statusId": row["statusId"],
+        "items": len(row["orderItems"]),
+        "currency": amounts["currency"],
+        "invoiceTotal": amounts["invoiceTotal"],
+        "paidAmount": amounts["paidAmount"],
+        "paymentStatus": payment_status(row),
+    }
+
+
+def _transaction(row: Record) -> str | None:
+    return next((each["value"] for each in row["properties"] if each["typeId"] == 1), None)
+
+
+def _payment(tenant: Tenant, row: Record) -> Record:
+    return {
+        "id": row["id"],
+        "mopId": row["mopId"],
+        "type": row["type"],
+        "status": row["status"],
+        "amount": row["amount"],
+        "currency": row["currency"],
+        "transactionId": _transaction(row),
+        "orderIds": [each["orderId"] for each in tenant.order_relations if each["paymentId"] == row["id"]],
+        "contactIds": [each["contactId"] for each in tenant.contact_relations if each["paymentId"] == row["id"]],
+    }
+
+
+def _owners(tenant: Tenant, row: Record) -> list[int]:
+    return sorted({each["contactId"] for each in tenant.address_relations.values() if each["addressId"] == row["id"]})
+
+
+def duplicates(tenant: Tenant, contacts: list[Record]) -> dict[str, list[Record]]:
+    """Groups of records that look like one, each with the key by which they do.
+
+    Contacts of one e-mail address may be right (guests), so they stand apart from those of one external id.
+    Equal addresses count when they belong to the same contacts.
+    """
+    owned = {row["id"]: _owners(tenant, row) for row in tenant.addresses.values()}
+    return {
+        "orders": _groups(
+            tenant.orders.values(),
+            lambda row: (row["plentyId"], row["typeId"], property_of(row, 7)) if property_of(row, 7) else None,
+        ),
+        "contacts": _groups(contacts, lambda row: (row["plentyId"], row["externalId"]) if row["externalId"] else None),
+        "contacts_by_email": _groups(
+            contacts, lambda row: (row["plentyId"], row["email"].lower()) if row["email"] else None
+        ),
+        "addresses": _groups(tenant.addresses.values(), lambda row: (*owned[row["id"]], *identity(row))),
+        "payments": _groups(
+            tenant.payments.values(),
+            lambda row: (row["mopId"], row["type"], _transaction(row)) if _transaction(row) else None,
+        ),
+        "order_relations": _groups(tenant.order_relations, lambda row: (row["paymentId"],)),
+        "contact_relations": _groups(tenant.contact_relations, lambda row: (row["paymentId"],)),
+        "address_contact_relations": _groups(
+            tenant.address_relations.values(), lambda row: (row["contactId"], row["addressId"], row["typeId"])
+        ),
+    }
+
+
+def _groups(rows: Iterable[Record], key: Callable[[Record], Hashable | None]) -> list[Record]:
+    found: dict[Hashable, list[int]] = {}
+    for row in rows:
+        if (own := key(row)) is not None:
+            found.setdefault(own, []).append(row["id"])
+    return [{"key": own, "ids": ids} for own, ids in found.items() if len(ids) > 1]

@@ -1,0 +1,585 @@
+"""The command line: exit codes, JSON shapes, sentences instead of tracebacks."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+import threading
+import urllib.request
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from admin import cli, configuration
+from profiles import db, models
+from profiles.db import Database, now
+from profiles.sync import Progress, Result
+
+FILE = """\
+connections:
+  - {name: shop, connector: magento, base_url: "http://127.0.0.1:9101", credentials: {consumer_key: ck, consumer_secret: cs-planted, access_token: at-planted, access_token_secret: ats-planted}}
+  - {name: erp, connector: plentyone, base_url: "http://127.0.0.1:9102", credentials: {username: connector, password: "env:PLENTY_PASSWORD"}}
+profiles:
+  - name: Order export
+    entity: order
+    direction: export
+    from: shop
+    to: erp
+    active: true
+    cron: "*/15 * * * *"
+    timezone: Europe/Berlin
+    settings:
+      global:
+        status_filter: [processing, complete]
+        status_mapping: {processing: 5, complete: 7}
+        payment_mapping: {checkmo: {method_id: 2}, free: {method_id: 3, create_payment: false}}
+        shipping_mapping: {flatrate_flatrate: 6}
+        default_shipping_profile: 6
+        warehouse_id: 104
+        store_mapping: {default: {webstore: 12345, language: en}}
+      websites: {}
+      stores: {de: {referrer_id: 1.0}}
+"""  # noqa: E501
+
+RESULT_KEYS = {"status", "message", "counts", "seconds", "calls"}
+COUNT_KEYS = {"complete", "updated", "skipped", "failed", "pending"}
+
+
+class Said(SimpleNamespace):
+    """What a command printed, and its exit code."""
+
+    code: int
+    out: str
+    err: str
+
+
+Command = Callable[..., Said]
+
+
+@pytest.fixture(autouse=True)
+def home(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    folder = tmp_path / "home"
+    monkeypatch.setenv("CONNECTOR_HOME", str(folder))
+    monkeypatch.setenv("CONNECTOR_ALLOW_PRIVATE", "1")
+    for name in ("CONNECTOR_DATABASE_URL", "CONNECTOR_SECRET_KEY", "CONNECTOR_DEBUG", "PLENTY_PASSWORD"):
+        monkeypatch.delenv(name, raising=False)
+    return folder
+
+
+@pytest.fixture
+def command(capsys: pytest.CaptureFixture[str]) -> Command:
+    def run(*arguments: str) -> Said:
+        capsys.readouterr()
+        code = cli.run_command(arguments)
+        printed = capsys.readouterr()
+        assert "Traceback" not in printed.err + printed.out
+        return Said(code=code, out=printed.out, err=printed.err)
+
+    return run
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    made = tmp_path / "setup.yaml"
+    made.write_text(FILE)
+    return made
+
+
+@pytest.fixture
+def applied(command: Command, file: Path) -> None:
+    assert command("apply", str(file)).code == 0
+
+
+def changed(file: Path, old: str, new: str) -> str:
+    text = file.read_text()
+    assert old in text
+    file.write_text(text.replace(old, new))
+    return str(file)
+
+
+def result(**given: Any) -> Result:
+    values: dict[str, Any] = {
+        "status": "success",
+        "message": "2 complete.",
+        "counts": {"complete": 2},
+        "seconds": 1.23456,
+        "calls": {"shop": {"read": 1, "write": 0}, "erp": {"read": 2, "write": 6}},
+        "could_run": True,
+    }
+    return Result(**{**values, **given})
+
+
+@pytest.fixture
+def ends_with(monkeypatch: pytest.MonkeyPatch) -> Callable[[Any], list[dict[str, Any]]]:
+    """Let runs end with this result (or error); collects what was asked for."""
+    asked: list[dict[str, Any]] = []
+
+    def prepare(outcome: Any) -> list[dict[str, Any]]:
+        def run_now(database: Database, profile: models.Profile, **given: Any) -> Any:
+            asked.append({"profile": profile.name, **given})
+            if isinstance(outcome, Exception):
+                raise outcome
+            given["progress"](Progress(done=1, total=2, counts={"failed": 1}, text="Sending"))
+            return SimpleNamespace(task_id=1, result=outcome)
+
+        monkeypatch.setattr(cli, "run_now", run_now)
+        return asked
+
+    return prepare
+
+
+def test_every_command_is_there() -> None:
+    names = {
+        "demo", "serve", "scheduler", "web", "apply", "export", "diff", "check", "collect", "run", "records", "history",
+        "order", "sandbox", "db", "user", "doctor",
+    }  # fmt: skip
+    said = subprocess.run([sys.executable, "-m", "admin", "--help"], capture_output=True, text=True, check=True)
+    listed = {line.split()[0] for line in said.stdout.partition("Commands:")[2].splitlines() if line.strip()}
+    assert listed >= names
+
+
+def test_apply_says_what_changed_and_the_second_time_that_nothing_does(command: Command, file: Path) -> None:
+    first = command("apply", str(file))
+    assert first.code == 0
+    assert first.out.splitlines()[0] == "connection 'shop': new, magento at http://127.0.0.1:9101"
+    assert "PLENTY_PASSWORD is not set here" in first.err
+    second = command("apply", str(file))
+    assert (second.code, second.out) == (0, "Nothing to change.\n")
+
+
+def test_apply_reads_stdin(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stdin", SimpleNamespace(buffer=io.BytesIO(FILE.encode())))
+    assert command("apply", "-").code == 0
+
+
+def test_diff_shows_old_and_new(command: Command, applied: None, file: Path) -> None:
+    said = command("diff", changed(file, "warehouse_id: 104", "warehouse_id: 105"))
+    assert said.out == "profile 'Order export', settings.global.warehouse_id: 104 → 105\n"
+    assert command("diff", str(file)).out == said.out
+
+
+def test_export_can_be_applied_again_and_shows_no_secret(command: Command, applied: None, tmp_path: Path) -> None:
+    out = tmp_path / "out.yaml"
+    assert command("export", str(out)).code == 0
+    text = out.read_text()
+    assert command("export").out == text
+    assert "planted" not in text
+    assert "env:SHOP_ACCESS_TOKEN_SECRET" in text
+    assert "env:PLENTY_PASSWORD" in text
+    assert command("apply", str(out)).out == "Nothing to change.\n"
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "line", "word"),
+    [
+        ("cron:", "corn:", 12, "'cron'"),
+        ("*/15 * * * *", "*/15 * * *", 12, "cron"),
+        ("*/15 * * * *", "* 25 * * *", 12, "hour"),
+        ("Europe/Berlin", "Europe/Berln", 13, "Europe/Berlin"),
+        ("http://127.0.0.1:9101", "127.0.0.1:9101", 2, "https://"),
+        ("connector: magento", "connector: magneto", 2, "'magento'"),
+        ("from: shop", "from: shpo", 9, "'shop'"),
+        ("warehouse_id: 104", "warehouse: 104", 21, "warehouse_id"),
+        ("consumer_key: ck", "consumer_kee: ck", 2, "consumer_key"),
+        ("{processing: 5,", "{processing: [5],", 17, "processing"),
+    ],
+)
+def test_a_wrong_file_is_refused_with_its_line(
+    command: Command, file: Path, old: str, new: str, line: int, word: str
+) -> None:
+    said = command("apply", changed(file, old, new))
+    assert said.code == 2
+    assert said.out == ""
+    assert any(one.startswith(f"line {line}: ") and word in one for one in said.err.splitlines()), said.err
+    assert "planted" not in said.err
+
+
+def test_a_private_address_is_refused_where_it_is_not_allowed(
+    command: Command, file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("CONNECTOR_ALLOW_PRIVATE")
+    said = command("apply", str(file))
+    assert said.code == 2
+    assert "private network" in said.err
+
+
+def test_a_file_that_is_not_there_or_not_text_is_refused(command: Command, tmp_path: Path) -> None:
+    assert command("apply", str(tmp_path / "no.yaml")).code == 2
+    (tmp_path / "bytes.yaml").write_bytes(b"\xff\xfe\x00")
+    said = command("apply", str(tmp_path / "bytes.yaml"))
+    assert said.code == 2
+    assert "UTF-8" in said.err
+
+
+@pytest.mark.parametrize(
+    ("outcome", "code"),
+    [
+        (result(), 0),
+        (result(status="error", counts={"complete": 1, "failed": 1}), 1),
+        (result(status="error", counts={}, could_run=False, message="shop cannot be reached."), 2),
+        (result(status="error", counts={"complete": 1, "pending": 5}, message="shop went away."), 2),
+    ],
+)
+def test_the_exit_code_of_a_run_says_how_it_ended(
+    command: Command, applied: None, ends_with: Any, outcome: Result, code: int
+) -> None:
+    ends_with(outcome)
+    said = command("run", "Order export")
+    assert said.code == code
+    assert outcome.message in said.err
+    assert command("run", "Order export", "--json").code == code
+
+
+def test_the_result_of_a_run_is_the_last_line_and_stdout_holds_json_only(
+    command: Command, applied: None, ends_with: Any
+) -> None:
+    asked = ends_with(result())
+    said = command("run", "Order export", "--json", "--order", "000000012")
+    assert json.loads(said.out) == {
+        "status": "success",
+        "message": "2 complete.",
+        "counts": {"complete": 2, "updated": 0, "skipped": 0, "failed": 0, "pending": 0},
+        "seconds": 1.235,
+        "calls": {"shop": {"read": 1, "write": 0}, "erp": {"read": 2, "write": 6}},
+    }
+    assert (asked[0]["profile"], asked[0]["by"]) == ("Order export", "command line")
+    assert asked[0]["request"] == {"order": "000000012"}
+
+
+def test_a_dry_run_shows_what_would_be_sent(command: Command, applied: None, ends_with: Any) -> None:
+    call = {"method": "POST", "path": "/rest/orders", "body": {"typeId": 1}}
+    plan = [
+        {"source_id": "1", "source_number": "001", "action": "create", "message": "new", "calls": [call]},
+        {"source_id": "2", "source_number": "002", "action": "skip", "message": "status_filter", "calls": []},
+    ]
+    asked = ends_with(result(plan=plan))
+    lines = command("run", "Order export", "--dry-run").out.splitlines()
+    assert lines == ["number\taction\tcalls\tmessage", "001\tcreate\t1\tnew", "002\tskip\t0\tstatus_filter"]
+    assert asked[0]["request"] == {"dry_run": True}
+    lines = command("run", "Order export", "--dry-run", "--json").out.splitlines()
+    assert [json.loads(line) for line in lines[:-1]] == plan
+    assert json.loads(lines[-1]).keys() == RESULT_KEYS
+
+
+def test_a_run_that_could_not_begin_is_json_too(command: Command, applied: None, ends_with: Any) -> None:
+    for said in (command("run", "Ordr export", "--json"), command("run", "nothing like it", "--json")):
+        assert said.code == 2
+        told = json.loads(said.out)
+        assert told.keys() == RESULT_KEYS
+        assert told["counts"].keys() == COUNT_KEYS
+        assert (told["status"], told["message"]) == ("error", said.err.strip())
+    assert "Did you mean 'Order export'?" in command("run", "Ordr export", "--json").err
+    ends_with(RuntimeError("boom"))
+    told = json.loads(command("run", "Order export", "--json").out)
+    assert told["status"] == "error"
+    assert "unexpected" in told["message"]
+
+
+def test_a_run_whose_secret_is_not_set_names_the_variable(command: Command, applied: None) -> None:
+    said = command("run", "Order export", "--json")
+    assert said.code == 2
+    assert "PLENTY_PASSWORD" in json.loads(said.out.splitlines()[-1])["message"]
+
+
+def test_the_first_ctrl_c_asks_a_run_to_stop(command: Command, applied: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    def run_now(database: Database, profile: models.Profile, *, stop: threading.Event, **given: Any) -> Any:
+        os.kill(os.getpid(), signal.SIGINT)
+        assert stop.wait(5)
+        return SimpleNamespace(task_id=1, result=result(message="1 complete. It was stopped before its end."))
+
+    monkeypatch.setattr(cli, "run_now", run_now)
+    said = command("run", "Order export")
+    assert said.code == 0
+    assert "Stopping after the current record" in said.err
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def a_record(**given: Any) -> None:
+    """One record of the profile, with a line of history, a task and a remote call."""
+    moment = now()
+    with Database().session() as session:
+        profile = configuration.profile(session, "Order export")
+        task = models.Task(
+            profile_id=profile.id, status="success", job_code="order_export", created_at=moment, scheduled_at=moment
+        )
+        values = {"source_id": "7", "source_number": "000000007", "target_id": "1001", "status": "complete"}
+        record = models.SyncRecord(
+            profile_id=profile.id,
+            message="created",
+            attempts=1,
+            refs={"order": "1001", "contact": "55"},
+            created_at=moment,
+            updated_at=moment,
+            **{**values, **given},
+        )
+        session.add_all([task, record])
+        session.flush()
+        session.add(
+            models.SyncHistory(
+                profile_id=profile.id,
+                record_id=record.id,
+                task_id=task.id,
+                source_id=record.source_id,
+                source_number=record.source_number,
+                target_id=record.target_id,
+                status=record.status,
+                direction="export",
+                message="created",
+                created_at=moment,
+            )
+        )
+        session.add(
+            models.DataLog(
+                connection_id=profile.to_id,
+                task_id=task.id,
+                identifier="plentyone",
+                path="/rest/orders",
+                method="POST",
+                status=200,
+                seconds=0.05,
+                reference=record.source_number,
+                created_at=moment,
+            )
+        )
+
+
+def test_records_are_a_list_of_objects(command: Command, applied: None) -> None:
+    assert json.loads(command("records", "Order export", "--json").out) == []
+    a_record()
+    a_record(source_id="8", source_number="000000008", status="failed", target_id=None)
+    told = json.loads(command("records", "Order export", "--json").out)
+    assert [one["source_number"] for one in told] == ["000000007", "000000008"]
+    assert told[0].keys() == {
+        "source_id", "source_number", "target_id", "status", "message", "attempts", "refs", "updated_at",
+    }  # fmt: skip
+    assert told[0]["refs"] == {"order": "1001", "contact": "55"}
+    only = json.loads(command("records", "Order export", "--json", "--status", "failed").out)
+    assert [one["source_id"] for one in only] == ["8"]
+    lines = command("records", "Order export").out.splitlines()
+    assert [line.split("\t")[:3] for line in lines[1:]] == [
+        ["000000007", "1001", "complete"],
+        ["000000008", "", "failed"],
+    ]
+    assert command("records", "Order export", "--status", "lost").code == 2
+
+
+def test_history_is_a_table(command: Command, applied: None) -> None:
+    a_record()
+    lines = command("history", "Order export").out.splitlines()
+    assert [line.split("\t")[1:] for line in lines] == [
+        ["number", "target", "status", "message"],
+        ["000000007", "1001", "complete", "created"],
+    ]
+
+
+def test_an_order_is_told_whole(command: Command, applied: None) -> None:
+    a_record()
+    told = json.loads(command("order", "000000007", "--json").out)
+    assert told["number"] == "000000007"
+    (record,) = told["records"]
+    assert (record["profile"], record["refs"]["contact"]) == ("Order export", "55")
+    assert [line["message"] for line in record["history"]] == ["created"]
+    assert [task["status"] for task in told["tasks"]] == ["success"]
+    assert [call["path"] for call in told["calls"]] == ["/rest/orders"]
+    assert json.loads(command("order", "1001", "--json").out) == told
+    assert "contact 55" in command("order", "000000007").out
+    said = command("order", "000000070", "--json")
+    assert said.code == 2
+    assert "Did you mean '000000007'?" in said.err
+
+
+def test_unknown_names_bring_near_ones(command: Command, applied: None) -> None:
+    for arguments, near in (
+        (("records", "Order exprt"), "Order export"),
+        (("history", "order export"), "Order export"),
+        (("check", "shopp"), "shop"),
+        (("collect", "er"), "erp"),
+    ):
+        said = command(*arguments)
+        assert said.code == 2
+        assert f"Did you mean '{near}'?" in said.err
+
+
+def test_a_failed_check_is_exit_code_1(command: Command, applied: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PLENTY_PASSWORD", "x")
+    said = command("check", "erp")  # nothing listens there
+    assert said.code == 1
+    assert "✗" in said.out
+    assert command("collect", "erp").code == 1
+
+
+def test_a_newer_database_is_refused(command: Command, home: Path) -> None:
+    assert command("db", "upgrade").code == 0
+    with sqlite3.connect(home / "connector.db") as connection:
+        connection.execute("UPDATE alembic_version SET version_num = '9999'")
+    for arguments in (("check",), ("export",), ("db", "upgrade"), ("run", "x", "--json")):
+        said = command(*arguments)
+        assert said.code == 2
+        assert "newer version" in said.err
+    assert command("doctor").code == 1
+
+
+def test_a_file_that_is_no_database_is_refused(command: Command, home: Path) -> None:
+    home.mkdir()
+    (home / "connector.db").write_bytes(b"this is not a database, it is a text" * 100)
+    said = command("check")
+    assert said.code == 2
+    assert "not a usable SQLite database" in said.err
+
+
+def test_a_locked_database_is_refused(
+    command: Command, applied: None, home: Path, file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(db, "BUSY_SECONDS", 0)
+    other = sqlite3.connect(home / "connector.db", isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    said = command("apply", str(file))
+    other.close()
+    assert said.code == 2
+    assert "locked" in said.err
+
+
+def test_a_wrong_database_address_is_refused(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    for url in ("nonsense", "mysql://u:p@h/d"):
+        monkeypatch.setenv("CONNECTOR_DATABASE_URL", url)
+        assert command("check").code == 2
+
+
+def test_a_data_folder_that_cannot_be_made_is_refused(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CONNECTOR_HOME", "/proc/nowhere")
+    said = command("check")
+    assert said.code == 2
+    assert "CONNECTOR_HOME" in said.err
+
+
+def test_the_unexpected_is_one_sentence_and_the_log_has_the_rest(
+    command: Command, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(session: Any) -> str:
+        raise RuntimeError("a fault with password=hunter-planted in it")
+
+    monkeypatch.setattr(configuration, "export", broken)
+    said = command("export")
+    assert said.code == 2
+    assert said.err == (
+        f"Something unexpected went wrong (RuntimeError). The details are in {home.resolve() / 'log' / 'export.log'}.\n"
+    )
+    logged = (home / "log" / "export.log").read_text()
+    assert "Traceback" in logged
+    assert "planted" not in logged
+
+
+def test_debug_shows_the_traceback(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(configuration, "export", lambda session: 1 / 0)
+    monkeypatch.setenv("CONNECTOR_DEBUG", "1")
+    assert cli.run_command(["export"]) == 2
+    assert "ZeroDivisionError" in capsys.readouterr().err
+
+
+def test_a_user_is_added_once(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stdin", io.StringIO("a long password\n"))
+    assert command("user", "add", "eva", "--password-stdin").code == 0
+    with Database().reading() as session:
+        user = session.query(models.User).one()
+        assert (user.name, user.role) == ("eva", "admin")
+        assert user.password.startswith("$argon2")
+    monkeypatch.setattr(sys, "stdin", io.StringIO("a long password\n"))
+    said = command("user", "add", "eva", "--password-stdin")
+    assert said.code == 2
+    assert "already" in said.err
+    monkeypatch.setattr(sys, "stdin", io.StringIO("short\n"))
+    assert command("user", "add", "adam", "--password-stdin").code == 2
+
+
+def test_the_doctor_is_content_with_a_house_in_order(
+    command: Command, applied: None, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "stdin", io.StringIO("a long password\n"))
+    command("user", "add", "eva", "--password-stdin")
+    with Database().session() as session:
+        session.add(models.Heartbeat(host="here", beat_at=now(), started_at=now()))
+    said = command("doctor")
+    assert (said.code, [line for line in said.out.splitlines() if not line.startswith("✓")]) == (0, [])
+
+
+def test_the_doctor_names_what_is_wrong(command: Command, applied: None, home: Path) -> None:
+    (home / "secret.key").chmod(0o644)
+    said = command("doctor")
+    assert said.code == 1
+    wrong = [line for line in said.out.splitlines() if line.startswith("✗")]
+    assert [line.split(":")[0] for line in wrong] == ["✗ Key", "✗ Users", "✗ Scheduler"]
+    assert "chmod 600" in wrong[0]
+
+
+def test_the_stand_ins_are_started_as_asked(command: Command, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    started: list[list[str]] = []
+    monkeypatch.setattr(os, "execv", lambda program, arguments: started.append(arguments))
+    command("sandbox", "--port", "9300", "--orders-from", str(tmp_path), "--latency-ms", "5", "--faults", "f.yaml")
+    assert started[0][1:] == [
+        "-m", "sandbox", "--port", "9300", "--orders", "0", "--latency-ms", "5", "--orders-from", str(tmp_path),
+        "--faults", "f.yaml",
+    ]  # fmt: skip
+
+
+def test_a_reader_that_goes_away_is_no_error(applied: None) -> None:
+    for number in range(50):
+        a_record(source_id=str(number), source_number=f"{number:09}")
+    text = f"{sys.executable} -m admin records 'Order export' --json | head -c 20"
+    said = subprocess.run(["bash", "-c", f"set -o pipefail; {text}"], capture_output=True, text=True, check=False)
+    assert said.stderr == ""
+
+
+@pytest.mark.parametrize("name", ["serve", "web"])
+def test_the_pages_are_served_until_a_signal_comes(name: str) -> None:
+    port = free_port()
+    with subprocess.Popen(
+        [sys.executable, "-m", "admin", name, "--port", str(port)], stderr=subprocess.PIPE, text=True
+    ) as served:
+        assert served.stderr is not None
+        said = ""
+        while "in a browser" not in said:
+            line = served.stderr.readline()
+            assert line, said
+            said += line
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/") as page:
+            assert page.status == 200
+        served.send_signal(signal.SIGTERM)
+        served.wait(20)
+        said += served.stderr.read()
+    assert served.returncode == 0
+    assert "Traceback" not in said
+
+
+def test_a_port_that_is_taken_is_named() -> None:
+    import socket
+
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        said = subprocess.run(
+            [sys.executable, "-m", "admin", "web", "--port", str(port)],
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=30,
+        )
+    assert said.returncode == 2
+    assert str(port) in said.stderr
+    assert "Traceback" not in said.stderr
+
+
+def free_port() -> int:
+    import socket
+
+    with socket.socket() as trial:
+        trial.bind(("127.0.0.1", 0))
+        return int(trial.getsockname()[1])
