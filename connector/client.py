@@ -91,7 +91,7 @@ def encode(query: Query | None) -> str:
         for one in value if isinstance(value, list | tuple) else (value,):
             if one is not None:
                 text = str(one).lower() if isinstance(one, bool) else str(one)
-                pairs.append(f"{quote(key, safe='[]')}={quote(text, safe='')}")
+                pairs.append(f"{quote(key, safe='')}={quote(text, safe='')}")
     return "&".join(pairs)
 
 

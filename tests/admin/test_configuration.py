@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from importlib.metadata import EntryPoint
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,6 @@ from sqlalchemy import select
 from admin import configuration
 from admin.configuration import ConnectionSpec, ProfileSpec, Wrong
 from connector import Connector, Page, Resource, Written, registry
-from connector.registry import Plugin
 from connector.settings import ACCOUNT, ALL_SCOPES, STATUSES, Choice, Secret, Settings, ValueMap, setting
 from profiles import models
 from profiles.db import Database, now
@@ -28,6 +28,7 @@ class Account(Settings):
 
 class Target(Settings):
     warehouse = setting(Choice("warehouse"), section=STATUSES, label="Warehouse", scopes=ALL_SCOPES)
+    pin = setting(Secret(), section=STATUSES, label="Pin", scopes=ALL_SCOPES)
     statuses = setting(ValueMap("status", Choice("status")), section=STATUSES, label="Statuses", default={})
 
 
@@ -82,13 +83,17 @@ profiles:
 
 
 @pytest.fixture(autouse=True)
-def systems(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    found = {one.code: Plugin(code=one.code, package="toys", version="1", connector=one) for one in (Till, Depot)}
-    monkeypatch.setattr(registry, "plugins", lambda: found)
+def strangers(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
+    """Only these two connectors are installed."""
+    points = [EntryPoint(name, f"{__name__}:{name.capitalize()}", registry.GROUP) for name in ("till", "depot")]
+    monkeypatch.setattr(registry, "entry_points", lambda group: points)
+    registry.plugins.cache_clear()
     monkeypatch.setenv("CONNECTOR_HOME", str(tmp_path))
     monkeypatch.setenv("CONNECTOR_ALLOW_PRIVATE", "1")
     for name in ("CONNECTOR_DATABASE_URL", "CONNECTOR_SECRET_KEY", "DEPOT_PASSWORD", "SHOP_PASSWORD"):
         monkeypatch.delenv(name, raising=False)
+    yield
+    registry.plugins.cache_clear()
 
 
 @pytest.fixture
@@ -344,6 +349,18 @@ def test_five_planted_secrets_appear_in_no_text(apply: Apply, database: Database
         shown += [repr(configuration.read(text)), *session.scalars(select(models.Connection.credentials))]
     everything = "\n".join(shown)
     assert [secret for secret in planted if secret in everything] == []
+
+
+def test_a_secret_among_the_settings_of_a_profile_is_hidden_and_kept(apply: Apply, database: Database) -> None:
+    text = FILE.replace("warehouse: 104", "pin: s3cret-pin").replace('{warehouse: "0105"}', "{pin: s3cret-store}")
+    apply(text)
+    written = exported(database)
+    assert "pin: env:ORDER_EXPORT_PIN" in written
+    assert "pin: env:ORDER_EXPORT_STORE_NO_PIN" in written
+    assert apply(written) == []
+    shown = apply(text.replace("s3cret-pin", "s3cret-other"))
+    assert shown == ["profile 'Order export', settings.global.pin: ••• → •••"]
+    assert "s3cret" not in written + exported(database)
 
 
 def test_a_password_of_digits_is_a_text(apply: Apply, database: Database) -> None:

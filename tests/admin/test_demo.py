@@ -10,6 +10,8 @@ import subprocess
 import sys
 import time
 import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -17,10 +19,18 @@ from typing import Any
 import psutil
 import pytest
 
-from admin import cli, configuration, demo
-from profiles.db import Database
+from admin import configuration, demo
+from admin.screen import Refused
+from connector import registry
+from profiles.db import Database, now
 
 ADDRESSES = {"magento": "http://127.0.0.1:9101", "plentyone": "http://127.0.0.1:9102"}
+
+
+@pytest.fixture(autouse=True)
+def strangers() -> None:
+    """No others than the bundled connectors are installed."""
+    registry.plugins.cache_clear()
 
 
 @pytest.fixture(autouse=True)
@@ -87,7 +97,7 @@ def test_a_connection_that_leads_elsewhere_is_not_bent(monkeypatch: pytest.Monke
     database.upgrade()
     with database.session() as session:
         configuration.apply(session, own)
-        with pytest.raises(cli.Refused, match="Set CONNECTOR_HOME"):
+        with pytest.raises(Refused, match="Set CONNECTOR_HOME"):
             demo.refuse_foreign(session, document)
 
 
@@ -122,7 +132,7 @@ def test_own_orders_with_codes_that_nobody_mapped_are_exported(tmp_path: Path) -
     orders = tmp_path / "orders"
     orders.mkdir()
     for payload in own_orders():
-        (orders / f"{payload['increment_id']}.json").write_text(json.dumps(payload))
+        (orders / f"{payload['increment_id']}.json").write_text(json.dumps(payload, default=float))
     said = connector("demo", "--once", "--orders-from", str(orders))
     assert said.returncode == 0, said.stderr
     records = json.loads(connector("records", "Order export", "--json").stdout)
@@ -133,20 +143,32 @@ def own_orders() -> list[dict[str, Any]]:
     """Three made-up orders with codes of somebody's own."""
     from sandbox import orders
 
-    made = [one for one in orders.generate(count=60, seed=5) if one["status"] == "processing"][:3]
+    made = [one for one in orders.generate(60, 5, now()) if one["status"] == "processing"][:3]
     for payload in made:
         payload["status"] = "own_status"
         payload["payment"]["method"] = "own_payment"
     return made
 
 
+@contextmanager
+def ended(process: subprocess.Popen[str]) -> Iterator[None]:
+    """Whatever a test finds out, its process does not outlive it."""
+    try:
+        yield
+    finally:
+        process.kill()
+
+
 def test_ctrl_c_ends_the_demo_and_its_children() -> None:
-    with subprocess.Popen(
-        [sys.executable, "-m", "admin", "demo", "--orders", "3", "--port", "18080"],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    ) as process:
+    with (
+        subprocess.Popen(
+            [sys.executable, "-m", "admin", "demo", "--orders", "3", "--port", "18080"],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        ) as process,
+        ended(process),
+    ):
         assert process.stdout is not None
         said = ""
         while "password" not in said:

@@ -185,7 +185,7 @@ def test_a_name_that_turns_private_after_the_check_is_refused_when_connecting(
 
 def test_a_query_repeats_its_lists_and_leaves_out_what_is_none() -> None:
     assert encode({"with[]": ["a", "b"], "x": None, "y": True, "t": "2026-01-01T00:00:00+02:00 z"}) == (
-        "with[]=a&with[]=b&y=true&t=2026-01-01T00%3A00%3A00%2B02%3A00%20z"
+        "with%5B%5D=a&with%5B%5D=b&y=true&t=2026-01-01T00%3A00%3A00%2B02%3A00%20z"
     )
 
 

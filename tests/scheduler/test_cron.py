@@ -221,9 +221,11 @@ def test_the_preview_says_what_a_change_of_the_clocks_does() -> None:
         ("03-29 03:00", True),
         ("03-30 02:30", False),
     ]
-    assert spring[1].note and "02:30 does not exist; it runs once, at 03:00" in spring[1].note
+    assert spring[1].note
+    assert "02:30 does not exist; it runs once, at 03:00" in spring[1].note
     autumn = cron.upcoming("30 2 * * *", "Europe/Berlin", datetime(2026, 10, 24, 12, tzinfo=UTC), 1)[0]
-    assert autumn.note and "02:30 comes twice; it runs once, at the first" in autumn.note
+    assert autumn.note
+    assert "02:30 comes twice; it runs once, at the first" in autumn.note
     hourly = cron.upcoming("0 * * * *", "Europe/Berlin", datetime(2026, 10, 24, 23, 30, tzinfo=UTC), 2)
     assert [run.local.hour for run in hourly] == [2, 2]
     assert all(run.note and "it runs at both" in run.note for run in hourly)

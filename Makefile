@@ -1,0 +1,52 @@
+# make install   an environment of its own in .venv, with the versions of constraints.txt
+# make demo      stand-ins, a profile, one run, the pages: ORDERS=200 PORT=8080
+# make test      the whole suite; the browser tests need Chromium
+# make check     format, lint, types and unit tests: before every commit
+# make bench     how fast it is
+# make lock      write constraints.txt anew, from the newest versions that setup.cfg allows
+# make clean     remove what was made; the data folder var/ stays
+
+PYTHON ?= python3
+ORDERS ?= 200
+PORT ?= 8080
+
+VENV := .venv
+BIN := $(VENV)/bin
+INSTALLED := $(VENV)/.installed
+UNIT := $(wildcard tests/connector tests/profiles tests/scheduler tests/sandbox tests/admin)
+PYTEST := $(BIN)/python -m pytest -n auto --dist loadfile
+
+.PHONY: install demo test check bench lock clean
+
+install: $(INSTALLED)
+
+$(INSTALLED): setup.cfg pyproject.toml constraints.txt
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[test]'
+	touch $@
+
+demo: install
+	$(BIN)/connector demo --orders $(ORDERS) --port $(PORT)
+
+test: install
+	$(PYTEST)
+
+check: install
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(PYTEST) -q --ignore tests/admin/test_demo.py --ignore-glob '*browser*' $(UNIT)
+
+bench: install
+	for file in bench/*.py; do echo "$$file"; $(BIN)/python "$$file" || exit 1; done
+
+lock:
+	rm -rf build/lock
+	$(PYTHON) -m venv build/lock
+	build/lock/bin/python -m pip install --quiet --disable-pip-version-check -e '.[test]'
+	build/lock/bin/python -m pip freeze --exclude-editable > constraints.txt
+	rm -rf build/lock
+
+clean:
+	rm -rf $(VENV) build *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

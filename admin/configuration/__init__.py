@@ -1,0 +1,139 @@
+"""Connections and profiles as one text: saved, compared, written out. Forms and files go through the same hands.
+
+What is given is checked whole before anything is stored; a file is applied in one transaction or not at all. A second
+`apply` of the same file changes nothing, and neither does the file that `export` wrote. Secrets never leave in clear:
+`export` writes references (env:NAME), `diff` says that they change.
+"""
+
+from __future__ import annotations
+
+import os
+
+from sqlalchemy import exists, or_, select
+from sqlalchemy.orm import Session
+
+from admin.configuration.connections import ConnectionPlan
+from admin.configuration.document import ConnectionSpec, Document, Fault, ProfileSpec, Wrong, near
+from admin.configuration.exporting import export
+from admin.configuration.lookup import Unknown, connection, profile, systems
+from admin.configuration.profiles import DIRECTIONS, ProfilePlan
+from admin.configuration.reading import read, scan
+from admin.configuration.words import listed, subject
+from profiles import models
+from profiles.secrets import REFERENCE, unseal
+
+__all__ = [
+    "DIRECTIONS",
+    "ConnectionSpec",
+    "Document",
+    "Fault",
+    "ProfileSpec",
+    "Unknown",
+    "Wrong",
+    "apply",
+    "connection",
+    "delete_connection",
+    "delete_profile",
+    "diff",
+    "export",
+    "missing_variables",
+    "near",
+    "profile",
+    "read",
+    "save_connection",
+    "save_profile",
+]
+
+
+def save_connection(
+    session: Session, spec: ConnectionSpec, by: str | None = None, *, now_called: str | None = None
+) -> list[str]:
+    """Check and store a connection; what changed, in words. `now_called` is its name before it is renamed."""
+    return _saved(session, ConnectionPlan(session, spec, now_called=now_called), by)
+
+
+def save_profile(
+    session: Session, spec: ProfileSpec, by: str | None = None, *, now_called: str | None = None
+) -> list[str]:
+    """Check and store a profile, its settings as a new version where they changed; what changed, in words."""
+    return _saved(session, ProfilePlan(session, spec, systems(session), now_called=now_called), by)
+
+
+def _saved(session: Session, plan: ConnectionPlan | ProfilePlan, by: str | None) -> list[str]:
+    if plan.faults:
+        raise Wrong(plan.faults)
+    if plan.changes:
+        plan.write(session, by)
+    return plan.changes
+
+
+def delete_connection(session: Session, name: str) -> list[str]:
+    """Refused while profiles use it; the sentence names them."""
+    row = connection(session, name)
+    used = or_(models.Profile.from_id == row.id, models.Profile.to_id == row.id)
+    users = session.scalars(select(models.Profile.name).where(used).order_by(models.Profile.name)).all()
+    if users:
+        said = f"It is used by {listed(users)}. Change or delete {'it' if len(users) == 1 else 'them'} first."
+        raise Wrong([Fault("", said, subject("connection", name))])
+    session.delete(row)
+    session.flush()
+    return [f"{subject('connection', name)}: deleted"]
+
+
+def delete_profile(session: Session, name: str) -> list[str]:
+    """With its tasks, records and history. Refused while it runs."""
+    row = profile(session, name)
+    running = select(exists().where(models.Task.profile_id == row.id, models.Task.status == "processing"))
+    if session.scalar(running):
+        raise Wrong([Fault("", "It is running now. Stop the run first.", subject("profile", name))])
+    session.delete(row)
+    session.flush()
+    return [f"{subject('profile', name)}: deleted"]
+
+
+def apply(session: Session, text: str, by: str | None = None) -> list[str]:
+    """Store what the file says, all or nothing; what changed, in words. What the file does not name stays.
+
+    Raises Wrong with every problem of the file, each with its line.
+    """
+    changes: list[str] = []
+    for plan in _plans(session, text):
+        if plan.changes:
+            plan.write(session, by)
+            changes += plan.changes
+    return changes
+
+
+def diff(session: Session, text: str) -> list[str]:
+    """What `apply` would change; stores nothing."""
+    return [change for plan in _plans(session, text) for change in plan.changes]
+
+
+def missing_variables(session: Session, text: str) -> list[str]:
+    """The variables that the file refers to and that are not set in this process."""
+    named: dict[str, None] = {}
+    for spec in read(text).connections:
+        for key, value in (spec.credentials or {}).items():
+            found = REFERENCE.match(value) if isinstance(value, str) else None
+            if found and found[1] not in os.environ:
+                stored = session.scalar(select(models.Connection).where(models.Connection.name == spec.name))
+                if stored is None or unseal(stored.credentials).get(key) == value:
+                    named[found[1]] = None
+    return list(named)
+
+
+def _plans(session: Session, text: str) -> list[ConnectionPlan | ProfilePlan]:
+    """What each entry of a file comes to, connections first. Raises Wrong with the problems of all of them."""
+    document, faults = scan(text)
+    known = {**systems(session), **{one.name: one.connector for one in document.connections}}
+    connections = [ConnectionPlan(session, one, known) for one in document.connections]
+    profiles = [ProfilePlan(session, one, known) for one in document.profiles]
+    numbered: list[tuple[str, ConnectionPlan | ProfilePlan]] = [
+        *((f"connections.{number}", plan) for number, plan in enumerate(connections)),
+        *((f"profiles.{number}", plan) for number, plan in enumerate(profiles)),
+    ]
+    for at, plan in numbered:
+        faults += [document.locate(one, at) for one in plan.faults if f"{at}.{one.path}" not in document.told]
+    if faults:
+        raise Wrong(sorted(faults, key=lambda fault: fault.line or 0))
+    return [*connections, *profiles]

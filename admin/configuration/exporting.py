@@ -1,0 +1,98 @@
+"""All connections and profiles as the text that `apply` reads; no secret stands in it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from copy import deepcopy
+from typing import Any
+
+import yaml
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from admin.configuration.references import account_settings, by_scope, is_reference, variable
+from profiles import models
+from profiles.secrets import unseal
+from profiles.wiring import declarations
+
+
+def export(session: Session) -> str:
+    rows = session.scalars(select(models.Connection).order_by(models.Connection.name)).all()
+    names = {row.id: row.name for row in rows}
+    systems = {row.id: row.connector for row in rows}
+    hidden: set[str] = set()
+    connections = [
+        {
+            "name": row.name,
+            "connector": row.connector,
+            "base_url": row.base_url,
+            "credentials": dict(_exported(row, hidden)),
+        }
+        for row in rows
+    ]
+    profiles = [
+        {
+            "name": row.name,
+            "entity": row.entity,
+            "direction": row.direction,
+            "from": names[row.from_id],
+            "to": names[row.to_id],
+            "active": row.active,
+            "cron": row.cron,
+            "timezone": row.timezone,
+            "settings": _settings(row, systems, hidden),
+        }
+        for row in session.scalars(select(models.Profile).order_by(models.Profile.name))
+    ]
+    text = yaml.dump(
+        {"connections": connections, "profiles": profiles},
+        Dumper=_Dumper,
+        sort_keys=False,
+        allow_unicode=True,
+        width=10_000,
+    )
+    return "".join(f"{_commented(line, hidden)}\n" for line in text.splitlines())
+
+
+class _Dumper(yaml.SafeDumper):
+    """Lists indented below their key, and nothing written as a reference to another part."""
+
+    def ignore_aliases(self, data: Any) -> bool:
+        return True
+
+    def increase_indent(self, flow: bool = False, indentless: bool = False) -> None:
+        super().increase_indent(flow, False)
+
+
+def _exported(row: models.Connection, hidden: set[str]) -> Iterator[tuple[str, Any]]:
+    """The credentials as they may be seen; `hidden` learns the references that stand for a stored value."""
+    public = {one.name for one in account_settings(row.connector) if not one.secret}
+    for name, value in unseal(row.credentials).items():
+        if name in public or is_reference(value):
+            yield name, value
+        else:
+            hidden.add(f"env:{variable(row.name, name)}")
+            yield name, f"env:{variable(row.name, name)}"
+
+
+def _settings(row: models.Profile, systems: Mapping[int, str], hidden: set[str]) -> dict[str, Any]:
+    """The settings as they may be seen. What the connectors that are gone meant by them is not known."""
+    settings = {part: deepcopy(row.settings.get(part) or {}) for part in ("global", "websites", "stores")}
+    try:
+        found = declarations(systems[row.from_id], systems[row.to_id], row.entity)
+    except LookupError:
+        return settings
+    secret = {one.name for one in found.settings if one.secret}
+    for scope, values in by_scope(settings):
+        for name in secret.intersection(values):
+            if values[name] is not None and not is_reference(values[name]):
+                values[name] = f"env:{variable(f'{row.name}_{scope}', name)}"
+                hidden.add(values[name])
+    return settings
+
+
+def _commented(line: str, hidden: set[str]) -> str:
+    value = line.rpartition(": ")[2]
+    if value not in hidden:
+        return line
+    return f"{line}  # the stored value is not written here; where it is not stored, set {value.removeprefix('env:')}"

@@ -1,0 +1,178 @@
+"""A profile as it shall be: what is wrong with it, and what would change."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from copy import deepcopy
+from typing import Any
+
+from sqlalchemy import exists, select
+from sqlalchemy.orm import Session
+
+from admin.configuration.document import Fault, ProfileSpec, near
+from admin.configuration.lookup import connection
+from admin.configuration.references import by_scope, stands_for, variable
+from admin.configuration.words import differences, name_problems, plain, shown, subject
+from connector.settings import Problem
+from profiles import models
+from profiles.db import now
+from profiles.secrets import HIDDEN
+from profiles.settings import check as check_settings
+from profiles.wiring import declarations
+from scheduler import cron, tasks
+
+DIRECTIONS = ("export", "import")
+
+
+class ProfilePlan:
+    """One profile as it shall be: what is wrong with it, and what would change."""
+
+    def __init__(
+        self, session: Session, spec: ProfileSpec, systems: Mapping[str, str], now_called: str | None = None
+    ) -> None:
+        self.spec = spec
+        self.faults: list[Fault] = []
+        self.subject = subject("profile", spec.name)
+        called = spec.name if now_called is None else now_called
+        self.stored = session.scalar(select(models.Profile).where(models.Profile.name == called))
+        for sentence in name_problems(spec.name):
+            self._fault("name", sentence)
+        taken = select(exists().where(models.Profile.name == spec.name))
+        if called != spec.name and session.scalar(taken):
+            self._fault("name", "Another profile has this name.")
+        if spec.direction not in DIRECTIONS:
+            known = " or ".join(DIRECTIONS)
+            self._fault("direction", f"It must be {known}, not {spec.direction!r}.{near(spec.direction, DIRECTIONS)}")
+        self._check_time()
+        self._secret: set[str] = set()
+        self.settings = self._checked_settings(systems)
+        self._before = self._stored_fields(session)
+        self._check_move(session)
+        self.changes = [] if self.faults else self._changes()
+
+    def _fault(self, path: str, sentence: str) -> None:
+        self.faults.append(Fault(path, sentence, self.subject))
+
+    def _check_time(self) -> None:
+        if problem := _cron_problem("* * * * *", self.spec.timezone):
+            self._fault("timezone", problem)
+        if problem := _cron_problem(self.spec.cron, "UTC"):
+            self._fault("cron", problem)
+
+    def _checked_settings(self, systems: Mapping[str, str]) -> dict[str, Any]:
+        ends = (("from", self.spec.source), ("to", self.spec.target))
+        for path, name in ends:
+            if name not in systems:
+                hint = near(name, systems) or (f" There are: {', '.join(systems)}." if systems else "")
+                self._fault(path, f"There is no connection {name!r}.{hint}")
+        if any(name not in systems for _, name in ends):
+            return {}
+        try:
+            found = declarations(systems[self.spec.source], systems[self.spec.target], self.spec.entity)
+        except LookupError as error:
+            self._fault("entity", str(error.args[0]))
+            return {}
+        self._secret = {one.name for one in found.settings if one.secret}
+        try:
+            return check_settings(found.schemas, self._with_kept_secrets())
+        except Problem as error:
+            for path, sentences in error.problems.items():
+                self._fault(f"settings.{path}", " ".join(sentences))
+            return {}
+
+    def _with_kept_secrets(self) -> dict[str, Any]:
+        """The given settings; a secret that is hidden in them is the stored one."""
+        settings = deepcopy(dict(self.spec.settings))
+        before = dict(by_scope(self.stored.settings)) if self.stored and self._secret else {}
+        for scope, values in by_scope(settings) if before else ():
+            for name in self._secret.intersection(values):
+                stored = before.get(scope, {}).get(name)
+                hidden = values[name] == HIDDEN and stored is not None
+                if hidden or stands_for(values[name], variable(f"{self.spec.name}_{scope}", name), stored):
+                    values[name] = stored
+        return settings
+
+    def _stored_fields(self, session: Session) -> dict[str, Any]:
+        row = self.stored
+        if row is None:
+            return {}
+        return {
+            "name": row.name,
+            "entity": row.entity,
+            "direction": row.direction,
+            "from": session.get_one(models.Connection, row.from_id).name,
+            "to": session.get_one(models.Connection, row.to_id).name,
+            "active": row.active,
+            "cron": row.cron,
+            "timezone": row.timezone,
+        }
+
+    def _fields(self) -> dict[str, Any]:
+        spec = self.spec
+        return {
+            "name": spec.name,
+            "entity": spec.entity,
+            "direction": spec.direction,
+            "from": spec.source,
+            "to": spec.target,
+            "active": spec.active,
+            "cron": spec.cron,
+            "timezone": spec.timezone,
+        }
+
+    def _check_move(self, session: Session) -> None:
+        """A profile with records keeps its ends: their keys mean something at these two systems only."""
+        if self.stored is None:
+            return
+        moved = [key for key in ("entity", "from", "to") if self._before[key] != self._fields()[key]]
+        if moved and session.scalar(select(exists().where(models.SyncRecord.profile_id == self.stored.id))):
+            for key in moved:
+                self._fault(key, "It cannot be changed: the profile has records already. Make a new profile.")
+
+    def _changes(self) -> list[str]:
+        if self.stored is None:
+            ends = f"{self.spec.entity} {self.spec.direction} from {self.spec.source} to {self.spec.target}"
+            active = "active" if self.spec.active else "not active"
+            return [f"{self.subject}: new, {ends}, {active}, {self.spec.cron} ({self.spec.timezone})"]
+        said = [
+            f"{key}: {plain(self._before[key])} → {plain(value)}"
+            for key, value in self._fields().items()
+            if self._before[key] != value
+        ]
+        said += differences("settings", self.stored.settings, self.settings, self._secret)
+        return [f"{self.subject}, {one}" for one in said]
+
+    def write(self, session: Session, by: str | None) -> None:
+        moment, spec = now(), self.spec
+        ends = [connection(session, name).id for name in (spec.source, spec.target)]
+        row = self.stored
+        if row is None:
+            row = models.Profile(settings={}, settings_version=0, created_at=moment)
+            session.add(row)
+        row.name, row.entity, row.direction = spec.name, spec.entity, spec.direction
+        row.from_id, row.to_id = ends
+        row.active, row.cron, row.timezone, row.updated_at = spec.active, spec.cron, spec.timezone, moment
+        versioned = row.settings_version == 0 or shown(row.settings) != shown(self.settings)
+        if versioned:
+            row.settings, row.settings_version = self.settings, row.settings_version + 1
+        session.flush()
+        if versioned:
+            session.add(
+                models.SettingsVersion(
+                    profile_id=row.id,
+                    version=row.settings_version,
+                    settings=self.settings,
+                    author=by,
+                    created_at=moment,
+                )
+            )
+        tasks.keep_planned(session, row)
+        session.flush()
+
+
+def _cron_problem(expression: str, timezone: str) -> str | None:
+    try:
+        cron.check(expression, timezone)
+    except cron.CronProblem as error:
+        return str(error)
+    return None

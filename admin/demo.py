@@ -1,0 +1,246 @@
+"""A rehearsal on this machine: stand-ins for the systems, a profile, one run, and the pages to look at what happened.
+
+What it sets up stands in `demo.yaml`. It may be repeated on the same data folder: the stand-ins begin empty each time,
+so what an earlier rehearsal knew about them is forgotten; its history stays.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import tempfile
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from copy import deepcopy
+from dataclasses import replace
+from itertools import islice
+from pathlib import Path
+from string import Template
+from typing import Any
+from urllib.parse import urlsplit
+
+from argon2 import PasswordHasher
+from argon2.exceptions import VerificationError
+from sqlalchemy import delete, func, select
+from sqlalchemy.orm import Session
+
+from admin import auth, configuration, serving
+from admin.configuration import Document, ProfileSpec
+from admin.screen import Refused, progress, say, show
+from connector import ConnectorError
+from profiles import models, wiring
+from profiles.db import Database
+from profiles.settings import resolve
+from profiles.sync import Result
+from scheduler.worker import run_now
+
+LOCAL = "127.0.0.1"
+FIRST_PORT = 9101
+USER, PASSWORD = "admin", "connector-demo"
+SYSTEM_PASSWORD = "sandbox"
+LEARNED_FROM = 5000  # so many orders are looked at for codes that no table names
+WHO = "demo"
+
+TABLES: dict[str, Callable[[Any], str | None]] = {
+    "status_mapping": lambda order: order.status,
+    "payment_mapping": lambda order: order.payment.method,
+    "shipping_mapping": lambda order: order.shipping_method,
+    "store_mapping": lambda order: order.store,
+}
+
+
+def run(open_database: Callable[[], Database], *, orders: int, orders_from: Path | None, port: int, once: bool) -> int:
+    """The whole rehearsal. Its exit code: 0 when the profile could run, whatever became of single orders, else 2."""
+    os.environ["CONNECTOR_ALLOW_PRIVATE"] = "1"  # the stand-ins are on this machine
+    database = open_database()
+    with serving.stopping_by_signal(), stand_ins(orders, orders_from) as addresses:
+        document = _document(addresses)
+        with database.session() as session:
+            refuse_foreign(session, document)
+            configuration.apply(session, _text(addresses), by=WHO)
+            forget(session, document)
+            login = add_user(session)
+        for spec in document.connections:
+            _collect(database, spec.name)
+        profile = learn(database, document.profiles[0])
+        result = _run(database, profile.name)
+        _tell(database, profile.name, result)
+        if once:
+            return 0 if result.could_run else 2
+        chosen = serving.next_free(LOCAL, port)
+        if chosen != port:
+            say(f"Port {port} is taken; the pages are served on {chosen}.")
+        show(f"{serving.address(LOCAL, chosen)}  {login}")
+        sys.stdout.flush()
+        serving.serve_pages(database, LOCAL, chosen)
+    return 0
+
+
+def _text(addresses: dict[str, str]) -> str:
+    text = (Path(__file__).parent / "demo.yaml").read_text(encoding="utf-8")
+    return Template(text).substitute(addresses, password=SYSTEM_PASSWORD)
+
+
+def _document(addresses: dict[str, str]) -> Document:
+    return configuration.read(_text(addresses))
+
+
+@contextmanager
+def stand_ins(orders: int, orders_from: Path | None) -> Iterator[dict[str, str]]:
+    """The stand-ins as a child process: their addresses by name, as the child tells them. Ended with the block."""
+    fixed = serving.free(LOCAL, FIRST_PORT) and serving.free(LOCAL, FIRST_PORT + 1)
+    command = [sys.executable, "-m", "sandbox", "--port", str(FIRST_PORT if fixed else 0)]
+    command += ["--plenty-password", SYSTEM_PASSWORD]
+    command += ["--orders-from", str(orders_from)] if orders_from else ["--orders", str(orders)]
+    with tempfile.TemporaryFile("w+") as complaints:
+        # A session of its own: Ctrl-C reaches this process only, which ends the child when the run has ended.
+        child = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=complaints, text=True, start_new_session=True)
+        try:
+            addresses = dict(_told(child))
+            if not addresses:
+                child.wait(10)
+                complaints.seek(0)
+                said = complaints.read().strip().splitlines()
+                raise Refused(said[-1] if said else "The stand-ins did not start.")
+            yield addresses
+        finally:
+            child.terminate()
+            try:
+                child.wait(10)
+            except subprocess.TimeoutExpired:
+                child.kill()
+                child.wait()
+
+
+def _told(child: subprocess.Popen[str]) -> Iterator[tuple[str, str]]:
+    """`name address` lines up to `ready`; nothing when the child ends before."""
+    assert child.stdout is not None
+    lines: list[str] = []
+    for line in child.stdout:
+        if line.strip() == "ready":
+            for one in lines:
+                name, _, address = one.strip().partition(" ")
+                yield name, address
+            return
+        lines.append(line)
+
+
+def refuse_foreign(session: Session, document: Document) -> None:
+    """A connection of the same name that leads elsewhere is somebody's own and must not be bent."""
+    for spec in document.connections:
+        row = session.scalar(select(models.Connection).where(models.Connection.name == spec.name))
+        if row is not None and urlsplit(row.base_url).hostname != LOCAL:
+            raise Refused(
+                f"The data folder has a connection {spec.name!r} to {row.base_url} already. "
+                "Set CONNECTOR_HOME to another folder for the demo."
+            )
+
+
+def forget(session: Session, document: Document) -> None:
+    """The stand-ins begin empty: ids that an earlier rehearsal got from them mean nothing now."""
+    ids = [configuration.connection(session, spec.name).id for spec in document.connections]
+    for spec in document.profiles:
+        row = configuration.profile(session, spec.name)
+        session.execute(delete(models.SyncRecord).where(models.SyncRecord.profile_id == row.id))
+        row.mark = row.read_at = None
+    session.execute(delete(models.Link).where(models.Link.connection_id.in_(ids)))
+    session.execute(delete(models.Shared).where(models.Shared.connection_id.in_(ids)))
+
+
+def add_user(session: Session) -> str:
+    """The user of the demo; how to log in, in words."""
+    row = session.scalar(select(models.User).where(models.User.name == USER))
+    if row is None:
+        row = auth.add_user(session, USER, PASSWORD, "admin")
+    try:
+        PasswordHasher().verify(row.password, PASSWORD)
+    except VerificationError:
+        return f"user {USER}, with the password that was given to it"
+    return f"user {USER}, password {PASSWORD}"
+
+
+def _collect(database: Database, name: str) -> None:
+    with database.reading() as session:
+        row = configuration.connection(session, name)
+    try:
+        counts = wiring.collect_connection(database, row.id)
+    except ConnectorError as error:
+        raise Refused(str(error)) from error
+    say(f"{name} at {row.base_url}: {sum(counts.values())} values in {len(counts)} lists collected.")
+
+
+def learn(database: Database, spec: ProfileSpec) -> ProfileSpec:
+    """The profile with every code that the orders bring: a rehearsal with own orders must not end at a mapping."""
+    taught = replace(spec, settings=taught_settings(spec.settings, islice(_orders(database, spec), LEARNED_FROM)))
+    with database.session() as session:
+        configuration.save_profile(session, taught, by=WHO)
+    return taught
+
+
+def taught_settings(settings: Any, orders: Iterable[Any]) -> dict[str, Any]:
+    """Unknown codes are treated as the first one of their table; an unknown status is exported as well."""
+    taught: dict[str, Any] = deepcopy(dict(settings))
+    common = taught["global"]
+    for order in orders:
+        for table, code_of in TABLES.items():
+            code = code_of(order)
+            if code is None or code in common[table]:
+                continue
+            common[table][code] = deepcopy(next(iter(common[table].values())))
+            if table == "status_mapping":
+                common["status_filter"].append(code)
+    return taught
+
+
+def _orders(database: Database, spec: ProfileSpec) -> Iterator[Any]:
+    with database.reading() as session:
+        row = configuration.profile(session, spec.name)
+        ends = [configuration.connection(session, one) for one in (spec.source, spec.target)]
+    told = wiring.declarations(ends[0].connector, ends[1].connector, spec.entity)
+    options = resolve(told.schemas, row.settings).options
+    with wiring.connected(database, ends[0].id) as system:
+        source = system.resource(spec.entity)
+        for page in source.read(None, options):
+            for found in page.records:
+                try:
+                    yield source.parse(found.payload or {})
+                except Exception:
+                    continue  # the run says what is wrong with it
+
+
+def _run(database: Database, name: str) -> Result:
+    with database.reading() as session:
+        row = configuration.profile(session, name)
+    stop = threading.Event()
+    with serving.stopping_after_record(stop), progress() as tell:
+        outcome = run_now(database, row, by=WHO, progress=tell, stop=stop)
+    if outcome.result is None:
+        raise Refused(outcome.message)
+    return outcome.result
+
+
+def _tell(database: Database, name: str, result: Result) -> None:
+    """What happened, in four lines."""
+    calls = "; ".join(
+        f"{who} {one.get('read', 0)} read, {one.get('write', 0)} write" for who, one in result.calls.items()
+    )
+    show(f"{name}: {result.message}")
+    show(f"It took {result.seconds:.1f} seconds. Calls: {calls or 'none'}.")
+    with database.reading() as session:
+        show(_why(session, name, "skipped", models.SyncRecord.setting))
+        show(_why(session, name, "failed", models.SyncRecord.message))
+
+
+def _why(session: Session, name: str, status: str, column: Any) -> str:
+    record = models.SyncRecord
+    count = func.count()
+    rows = session.execute(
+        select(column, count)
+        .where(record.profile_id == configuration.profile(session, name).id, record.status == status)
+        .group_by(column)
+        .order_by(count.desc())
+    ).all()
+    reasons = ", ".join(f"{many} by {reason or 'their content'}" for reason, many in rows[:3])
+    return f"{status.capitalize()}: {reasons or 'none'}."

@@ -1,0 +1,183 @@
+"""From declarations to pages: whole forms and what they say when submitted, and the columns of a profile's tabs.
+
+Nothing here knows a system; one field at a time is the business of `views.inputs`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from admin.views.inputs import Catalogues, Form, Input, Line, draw, in_words, no_catalogues, parse, row_problems
+from admin.views.listing import Column
+from admin.views.words import _
+from connector import Ref
+from connector.settings import Section, Setting
+from profiles.secrets import HIDDEN
+
+
+@dataclass(frozen=True, kw_only=True)
+class Group:
+    """A section of the page with its inputs."""
+
+    code: str
+    label: str
+    inputs: list[Input] = field(default_factory=list)
+
+    @property
+    def wrong(self) -> int:
+        return sum(1 for one in self.inputs if one.errors or any(line.errors for line in one.lines))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Words:
+    """What stands in for {direction}, {Direction} and {entity} in labels and helps."""
+
+    direction: str = ""
+    entity: str = ""
+
+    def __call__(self, text: str) -> str:
+        said = {"direction": self.direction, "Direction": self.direction.capitalize(), "entity": self.entity}
+        made = re.sub(r"\{(\w+)\}", lambda found: said.get(found[1], found[0]), text)
+        return made[:1].upper() + made[1:]
+
+
+def groups(
+    settings: Sequence[Setting],
+    values: Mapping[str, Any],
+    *,
+    words: Words = Words(),
+    catalogues: Catalogues = no_catalogues,
+    problems: Mapping[str, Sequence[str]] | None = None,
+    inherited: Mapping[str, Any] | None = None,
+    origins: Mapping[str, str] | None = None,
+) -> list[Group]:
+    """The sections of a form in their order. With `inherited`, each input offers "use default" and says what it is."""
+    made: dict[Section, Group] = {}
+    for one in settings:
+        group = made.setdefault(one.section, Group(code=one.section.code, label=words(one.section.label)))
+        group.inputs.append(_setting(one, values, words, catalogues, problems or {}, inherited, origins or {}))
+    return list(made.values())
+
+
+def input_name(one: Setting) -> str:
+    """Its name in forms, which also hold inputs of their own (the CSRF token among them)."""
+    return f"s.{one.name}"
+
+
+def _setting(
+    one: Setting,
+    values: Mapping[str, Any],
+    words: Words,
+    catalogues: Catalogues,
+    problems: Mapping[str, Sequence[str]],
+    inherited: Mapping[str, Any] | None,
+    origins: Mapping[str, str],
+) -> Input:
+    own = values.get(one.name)
+    fallback = one.default if inherited is None else inherited.get(one.name)
+    made = draw(one.field, input_name(one), fallback if own is None else own, catalogues)
+    made = replace(
+        made,
+        setting=one.name,
+        label=words(one.label),
+        help=words(one.help) if one.help else "",
+        required=one.required,
+        missing=one.required and (fallback if own is None else own) in (None, "", [], {}),
+        placeholder=made.placeholder or one.placeholder,
+        errors=tuple(sentence for path, said in problems.items() if path == one.name for sentence in said),
+        lines=[_with_errors(line, one.name, problems) for line in made.lines],
+    )
+    if made.kind != "table":
+        deeper = (said for path, said in problems.items() if path.startswith(f"{one.name}."))
+        made = replace(made, errors=(*made.errors, *(sentence for said in deeper for sentence in said)))
+    if inherited is None:
+        return made
+    return replace(
+        made,
+        inherits=own is None,
+        origin=origins.get(one.name, "default"),
+        inherited=in_words(one.field, inherited.get(one.name), catalogues),
+    )
+
+
+def _with_errors(line: Line, name: str, problems: Mapping[str, Sequence[str]]) -> Line:
+    path = f"{name}.{line.key}"
+    said = [s for at, sentences in problems.items() if at == path or at.startswith(f"{path}.") for s in sentences]
+    return replace(line, errors=tuple(said)) if said and line.mapped else line
+
+
+USE_DEFAULT = "use_default"
+
+
+def read_form(
+    settings: Sequence[Setting], form: Form, stored: Mapping[str, Any]
+) -> tuple[dict[str, Any], dict[str, list[str]]]:
+    """What a submitted form of these settings says: the JSON values, and problems that only the form can have.
+
+    Settings marked "use default" are left out. An empty secret keeps the stored one.
+    """
+    inherited = set(form.get(USE_DEFAULT) or ())
+    values: dict[str, Any] = {}
+    problems: dict[str, list[str]] = {}
+    for one in settings:
+        if one.name in inherited:
+            continue
+        value = parse(one.field, input_name(one), form)
+        if one.secret and value == HIDDEN:
+            value = stored.get(one.name)
+        if value is not None:
+            values[one.name] = value
+        if said := row_problems(one.field, input_name(one), form):
+            problems[one.name] = said
+    return values, problems
+
+
+def record_columns(entity: str, refs: Sequence[Ref], key_ref: str = "id") -> list[Column]:
+    """The synchronisation tab: the source's ids, every id the target declares, and what became of the record."""
+    return [
+        Column(key="number", label=_("{entity} ID", entity=entity), kind="record"),
+        Column(key="customer", label=_("Customer ID")),
+        Column(key="status", label=_("Status"), kind="status"),
+        *(Column(key=f"ref:{ref.key}", label=ref.label, kind="id" if ref.key == key_ref else "minor") for ref in refs),
+        Column(key="message", label=_("Message"), kind="message"),
+        Column(key="created_at", label=_("Created At"), kind="time"),
+        Column(key="updated_at", label=_("Updated At"), kind="time"),
+        Column(key="processed_at", label=_("Processed At"), kind="time"),
+    ]
+
+
+def history_columns(entity: str, key_label: str) -> list[Column]:
+    return [
+        Column(key="number", label=_("{entity} ID", entity=entity), kind="record"),
+        Column(key="target_id", label=key_label, kind="id"),
+        Column(key="status", label=_("Status"), kind="status"),
+        Column(key="direction", label=_("Direction")),
+        Column(key="message", label=_("Message"), kind="message"),
+        Column(key="created_at", label=_("Created At"), kind="time"),
+    ]
+
+
+def task_columns() -> list[Column]:
+    return [
+        Column(key="id", label=_("Schedule id"), kind="id"),
+        Column(key="status", label=_("Status"), kind="status"),
+        Column(key="job_code", label=_("Job Code")),
+        Column(key="created_at", label=_("Created At"), kind="time"),
+        Column(key="scheduled_at", label=_("Scheduled At"), kind="time"),
+        Column(key="executed_at", label=_("Executed At"), kind="time"),
+        Column(key="finished_at", label=_("Finished At"), kind="time"),
+        Column(key="message", label=_("Message"), kind="message"),
+    ]
+
+
+def task_history_columns() -> list[Column]:
+    return [
+        Column(key="status", label=_("Status"), kind="status"),
+        Column(key="action", label=_("Action")),
+        Column(key="message", label=_("Message"), kind="message"),
+        Column(key="created_at", label=_("Created At"), kind="time"),
+        Column(key="performed_at", label=_("Performed At"), kind="time"),
+    ]

@@ -1,0 +1,182 @@
+"""Is everything in order? Each part of the installation in one line, in words."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import os
+import platform
+import re
+import shutil
+import stat
+import sys
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from admin.serving import free
+from connector import Finding
+from connector.registry import plugins
+from profiles import models
+from profiles.db import Database, DatabaseTrouble, home, now
+
+QUIET = timedelta(minutes=2)  # a clock that did not beat for so long stands still
+LATE = timedelta(minutes=10)  # a task that waits so long past its time is not being taken
+LEAST_ROOM = 500 * 1024 * 1024
+PACKAGE = "connector-host"
+
+
+def examine(port: int, host: str = "127.0.0.1") -> Iterator[Finding]:
+    """Everything that can be looked at without calling a system; nothing is changed."""
+    yield _python()
+    yield _packages()
+    yield from _folder()
+    yield from _connectors()
+    yield _private()
+    yield from _database()
+    taken = not free(host, port)
+    said = f"{port} is in use; that is right if the pages are being served." if taken else f"{port} is free."
+    yield Finding(name="Port", ok=True, message=said)
+
+
+def _python() -> Finding:
+    ok = sys.version_info >= (3, 11)
+    return Finding(name="Python", ok=ok, message=f"{platform.python_version()}{'' if ok else ', needs 3.11 or newer'}")
+
+
+def _packages() -> Finding:
+    """Every package that ours requires, by its own metadata."""
+    try:
+        required = importlib.metadata.requires(PACKAGE) or []
+    except importlib.metadata.PackageNotFoundError:
+        return Finding(name="Packages", ok=False, message=f"{PACKAGE} is not installed. Run `make install`.")
+    names = [re.split(r"[^\w.-]", one)[0] for one in required if "extra ==" not in one]
+    missing = [name for name in names if not _installed(name)]
+    if missing:
+        said = f"missing: {', '.join(missing)}. Run `make install`."
+        return Finding(name="Packages", ok=False, message=said)
+    version = importlib.metadata.version(PACKAGE)
+    return Finding(name="Packages", ok=True, message=f"{PACKAGE} {version} with {len(names)} required packages")
+
+
+def _installed(name: str) -> bool:
+    try:
+        importlib.metadata.version(name)
+    except importlib.metadata.PackageNotFoundError:
+        return False
+    return True
+
+
+def _folder() -> Iterator[Finding]:
+    try:
+        folder = home()
+    except DatabaseTrouble as error:
+        yield Finding(name="Data folder", ok=False, message=str(error))
+        return
+    writable = os.access(folder, os.W_OK | os.X_OK)
+    said = f"{folder.resolve()}{'' if writable else ' cannot be written'}"
+    yield Finding(name="Data folder", ok=writable, message=said)
+    room = shutil.disk_usage(folder).free
+    short = "" if room >= LEAST_ROOM else "; make room before the database cannot grow"
+    yield Finding(name="Disk", ok=room >= LEAST_ROOM, message=f"{room / 2**30:.1f} GiB are free{short}")
+    for name in ("secret.key", "session.key"):
+        yield from _key(folder / name)
+
+
+def _key(file: Path) -> Iterator[Finding]:
+    """A key that others can read opens everything that it encrypts."""
+    if not file.exists():
+        return
+    mode = stat.S_IMODE(file.stat().st_mode)
+    ok = not mode & 0o077
+    said = f"{file.name} is readable by its owner only"
+    if not ok:
+        said = f"{file.name} can be read by others (mode {mode:o}). Run `chmod 600 {file.resolve()}`."
+    yield Finding(name="Key", ok=ok, message=said)
+
+
+def _connectors() -> Iterator[Finding]:
+    if not plugins():
+        yield Finding(name="Connectors", ok=False, message="none is installed. Run `make install`.")
+    for plugin in plugins().values():
+        if plugin.connector is None:
+            said = f"{plugin.code} of {plugin.package} cannot be used: {plugin.reason}"
+        else:
+            said = f"{plugin.connector.label} ({plugin.code}, {plugin.package} {plugin.version})"
+        yield Finding(name="Connector", ok=plugin.connector is not None, message=said)
+
+
+def _private() -> Finding:
+    from profiles.wiring import private_allowed
+
+    said = "may be reached (CONNECTOR_ALLOW_PRIVATE)" if private_allowed() else "are refused"
+    return Finding(name="Addresses in private networks", ok=True, message=said)
+
+
+def _database() -> Iterator[Finding]:
+    try:
+        database = Database()
+        revision = database.revision()
+        if revision is None:
+            yield Finding(name="Database", ok=False, message="It has no tables yet. Run `connector db upgrade`.")
+            return
+        database.require_current()
+        kind = "SQLite" if database.sqlite else "PostgreSQL"
+        place = f" in {database.path}" if database.path else ""
+        yield Finding(name="Database", ok=True, message=f"{kind}{place}, version {revision}")
+        with database.reading() as session:
+            for look in (_users, _clock, _backlog, _connections):
+                yield look(session)
+    except DatabaseTrouble as error:
+        yield Finding(name="Database", ok=False, message=str(error))
+
+
+def _users(session: Session) -> Finding:
+    count = session.scalar(select(func.count()).select_from(models.User).where(models.User.active)) or 0
+    said = f"{count} may log in" if count else "Nobody can log in. Run `connector user add NAME`."
+    return Finding(name="Users", ok=count > 0, message=said)
+
+
+def _clock(session: Session) -> Finding:
+    """A standing clock is trouble only where a profile waits for it."""
+    beat = session.scalar(select(func.max(models.Heartbeat.beat_at)))
+    active = session.scalar(select(func.count()).select_from(models.Profile).where(models.Profile.active)) or 0
+    if beat is not None and now() - beat < QUIET:
+        return Finding(name="Scheduler", ok=True, message=f"is running; its last beat is {_ago(now() - beat)} old")
+    last = "it never ran" if beat is None else f"its last beat is {_ago(now() - beat)} old"
+    said = f"is not running ({last}), and {active} active profiles wait for it. Run `connector serve`."
+    if not active:
+        said = f"is not running ({last}); no profile is active"
+    return Finding(name="Scheduler", ok=not active, message=said)
+
+
+def _backlog(session: Session) -> Finding:
+    task, record = models.Task, models.SyncRecord
+    late = session.scalar(
+        select(func.count())
+        .select_from(task)
+        .where(task.status == models.TaskStatus.PENDING, task.scheduled_at < now() - LATE)
+    )
+    pending = session.scalar(select(func.count()).select_from(record).where(record.status == models.SyncStatus.PENDING))
+    said = f"{pending} records are pending, {late or 'no'} tasks are more than 10 minutes late"
+    return Finding(name="Backlog", ok=not late, message=said)
+
+
+def _connections(session: Session) -> Finding:
+    row = models.Connection
+    bad = session.scalars(select(row.name).where(row.check_ok.is_(False)).order_by(row.name)).all()
+    if bad:
+        said = f"the last test failed for {', '.join(bad)}. Run `connector check`."
+        return Finding(name="Connections", ok=False, message=said)
+    count = session.scalar(select(func.count()).select_from(row)) or 0
+    return Finding(name="Connections", ok=True, message=f"{count}, none with a failed test")
+
+
+def _ago(age: timedelta) -> str:
+    seconds = int(age.total_seconds())
+    for size, unit in ((86400, "days"), (3600, "hours"), (60, "minutes")):
+        if seconds >= 2 * size:
+            return f"{seconds // size} {unit}"
+    return f"{seconds} seconds"

@@ -1,0 +1,103 @@
+"""Questions that the command line asks of the tables, answered as plain values for tables and JSON."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from admin.configuration import Unknown, near
+from admin.screen import show_json
+from profiles import history as asked
+from profiles import models
+from profiles.sync import Result
+
+COUNTS = ("complete", "updated", "skipped", "failed", "pending")
+LATEST = 1000  # lines of history that are shown
+
+
+def result(made: Result) -> dict[str, Any]:
+    """A run as `run --json` prints it."""
+    return {
+        "status": made.status,
+        "message": made.message,
+        "counts": {name: made.counts.get(name, 0) for name in COUNTS},
+        "seconds": round(made.seconds, 3),
+        "calls": made.calls,
+    }
+
+
+def unable(message: str) -> dict[str, Any]:
+    """The same for a run that could not begin."""
+    return result(nothing(message))
+
+
+def nothing(message: str) -> Result:
+    return Result(status="error", message=message, counts={}, seconds=0.0, calls={}, could_run=False)
+
+
+def records(session: Session, profile_id: int, status: str | None = None) -> Iterator[dict[str, Any]]:
+    """The sync records of a profile as they were first seen, a few at a time."""
+    return (_record(row) for row in asked.records(session, profile_id, status=status))
+
+
+def _record(row: models.SyncRecord) -> dict[str, Any]:
+    keys = ("source_id", "source_number", "target_id", "status", "message", "attempts")
+    return {**_values(row, keys), "refs": row.refs or {}, "updated_at": row.updated_at}
+
+
+def _values(row: Any, keys: Iterable[str]) -> dict[str, Any]:
+    return {key: getattr(row, key) for key in keys}
+
+
+LINE = ("created_at", "source_id", "source_number", "target_id", "status", "direction", "message", "task_id")
+FACTS = ("store", "source_status", "customer", "amount", "setting", "next_attempt_at", "created_at")
+TASK = ("id", "status", "job_code", "asked_by", "scheduled_at", "executed_at", "finished_at", "message")
+CALL = ("created_at", "identifier", "method", "path", "status", "seconds", "error", "request", "response", "task_id")
+
+
+def history(session: Session, profile_id: int) -> list[dict[str, Any]]:
+    """The latest lines of a profile's history, the last one last."""
+    line = models.SyncHistory
+    rows = session.scalars(select(line).where(line.profile_id == profile_id).order_by(line.id.desc()).limit(LATEST))
+    return [_values(row, LINE) for row in reversed(rows.all())]
+
+
+def order(session: Session, number: str) -> dict[str, Any]:
+    """Everything about one order, by its number (or the id that either system gave it). Raises Unknown."""
+    stories = asked.stories(session, number)
+    if not stories:
+        newest = select(models.SyncRecord.source_number).order_by(models.SyncRecord.id.desc()).limit(5000)
+        hint = near(number, [one for one in session.scalars(newest) if one])
+        raise Unknown(f"No profile knows an order {number!r}.{hint}")
+    tasks = {task.id: task for story in stories for task in story.tasks}
+    calls = {call.id: call for story in stories for call in story.calls}
+    return {
+        "number": stories[0].record.source_number or number,
+        "records": [
+            {
+                "profile": story.profile.name,
+                **_record(story.record),
+                **_values(story.record, FACTS),
+                "history": [_values(line, LINE) for line in story.history],
+            }
+            for story in stories
+        ],
+        "tasks": [_values(tasks[id], TASK) for id in sorted(tasks)],
+        "calls": [_values(call, CALL) for call in sorted(calls.values(), key=lambda one: (one.created_at, one.id))],
+    }
+
+
+def stream_json(rows: Iterable[dict[str, Any]]) -> None:
+    """A JSON list, written as it is read: memory does not grow with its length."""
+    first = True
+    sys.stdout.write("[")
+    for row in rows:
+        sys.stdout.write("" if first else ",\n")
+        sys.stdout.flush()
+        first = False
+        show_json(row)
+    sys.stdout.write("]\n")

@@ -1,0 +1,119 @@
+// What every page does: the theme switch, the menu on small screens, fresh times, chosen rows, questions before deeds.
+"use strict";
+
+const root = document.documentElement;
+
+document.querySelector("[data-theme-switch]")?.addEventListener("click", () => {
+  const system = matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light";
+  const next = (root.dataset.theme || system) === "dark" ? "light" : "dark";
+  root.dataset.theme = next;
+  try {
+    localStorage.setItem("theme", next);
+  } catch {
+    // it holds for this page only
+  }
+});
+
+const menu = document.querySelector("[data-menu]");
+menu?.addEventListener("click", () => {
+  const open = document.body.classList.toggle("menu-open");
+  menu.setAttribute("aria-expanded", String(open));
+});
+document.querySelector("[data-menu-close]")?.addEventListener("click", () => document.body.classList.remove("menu-open"));
+
+// "/" goes to the search, as in most consoles
+document.addEventListener("keydown", (event) => {
+  if (event.key !== "/" || event.target.closest("input, textarea, select")) return;
+  const search = document.querySelector("[data-search]");
+  if (search) {
+    event.preventDefault();
+    search.focus();
+  }
+});
+
+const RELATIVE_FOR = 36 * 3600;
+
+function relative(seconds) {
+  const away = Math.abs(seconds);
+  if (away < 45) return seconds <= 0 ? "just now" : "in a moment";
+  const said = away < 3600 ? `${Math.max(1, Math.round(away / 60))} min` : `${Math.round(away / 3600)} h`;
+  return seconds <= 0 ? `${said} ago` : `in ${said}`;
+}
+
+function freshen() {
+  for (const time of document.querySelectorAll("time[data-date]")) {
+    const seconds = (Date.parse(time.dateTime) - Date.now()) / 1000;
+    const text = Math.abs(seconds) < RELATIVE_FOR ? relative(seconds) : time.dataset.date;
+    if (time.textContent !== text) time.textContent = text;
+  }
+}
+setInterval(freshen, 20000);
+
+// chosen rows: the bar of actions shows how many
+function count(form) {
+  const boxes = [...form.querySelectorAll("input[data-row]")];
+  const chosen = boxes.filter((box) => box.checked).length;
+  const bar = form.querySelector("[data-chosen]");
+  if (bar) bar.hidden = chosen === 0;
+  const said = form.querySelector("[data-count]");
+  if (said) said.textContent = String(chosen);
+  const all = form.querySelector("input[data-all]");
+  if (all) {
+    all.checked = chosen > 0 && chosen === boxes.length;
+    all.indeterminate = chosen > 0 && chosen < boxes.length;
+  }
+}
+document.addEventListener("change", (event) => {
+  const form = event.target.closest("form[data-rows]");
+  if (!form) return;
+  if (event.target.matches("input[data-all]")) {
+    for (const box of form.querySelectorAll("input[data-row]")) box.checked = event.target.checked;
+  }
+  count(form);
+});
+for (const form of document.querySelectorAll("form[data-rows]")) count(form);
+
+// a long message opens on a click
+document.addEventListener("click", (event) => {
+  const message = event.target.closest(".message");
+  if (message && !getSelection().toString()) message.classList.toggle("open");
+});
+
+document.addEventListener("submit", (event) => {
+  const button = event.submitter;
+  const question = button?.dataset.confirm || event.target.dataset.confirm;
+  if (question && !confirm(question)) {
+    event.preventDefault();
+    return;
+  }
+  if (button?.dataset.wait) {
+    button.setAttribute("aria-busy", "true");
+    button.querySelector("[data-word]").textContent = button.dataset.wait;
+  }
+});
+
+// a filter list sends its form when changed
+document.addEventListener("change", (event) => {
+  if (event.target.matches("select[data-send]")) event.target.form.requestSubmit();
+});
+
+// live parts: asked again every few seconds while the page is looked at
+for (const part of document.querySelectorAll("[data-poll]")) {
+  let mark = "";
+  const ask = async () => {
+    if (document.hidden || part.querySelector(".message.open") || part.contains(document.activeElement)) return;
+    try {
+      const answer = await fetch(part.dataset.poll, { headers: { "X-Requested-With": "fetch" } });
+      if (answer.status === 401) location.reload();
+      if (!answer.ok) return;
+      const told = await answer.json();
+      if (told.mark !== mark) {
+        mark = told.mark;
+        part.innerHTML = told.html;
+      }
+    } catch {
+      // the host is away for a moment: what is shown stays
+    }
+  };
+  setInterval(ask, Number(part.dataset.every || 5) * 1000);
+}

@@ -1,0 +1,119 @@
+"""The first page: what happened, what failed and why, what comes next, and whether the clock ticks."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from dataclasses import dataclass
+from datetime import datetime, time, timedelta
+from typing import Any
+
+from flask import jsonify
+from flask.typing import ResponseReturnValue
+from flask_admin import expose
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from admin.views.base import View
+from admin.views.present import zone
+from profiles.db import now
+from profiles.models import Connection, Heartbeat, Profile, SyncRecord, SyncStatus, Task, TaskStatus
+
+SILENT_AFTER = timedelta(seconds=60)  # the clock beats every few seconds
+SHOWN = 8
+CAUSES = 10
+MOST_READ = 200_000  # records of a week beyond this are not counted one by one
+
+
+@dataclass(frozen=True, kw_only=True)
+class Clock:
+    """Whether tasks are being started. `beat_at` None: no clock has ever run on this database."""
+
+    beat_at: datetime | None
+    host: str | None
+
+    @property
+    def ticks(self) -> bool:
+        return self.beat_at is not None and now() - self.beat_at < SILENT_AFTER
+
+
+class Dashboard(View):
+    @expose("/")
+    def index(self) -> ResponseReturnValue:
+        return self._answer("dashboard.html")
+
+    @expose("/dashboard.json")
+    def parts(self) -> ResponseReturnValue:
+        """The page's content as it is now, for the page that shows it."""
+        html = self._answer("dashboard_parts.html")
+        return jsonify(mark=hashlib.sha256(html.encode()).hexdigest(), html=html)
+
+    def _answer(self, template: str) -> str:
+        with self.database.reading() as session:
+            profiles = {row.id: row for row in session.scalars(select(Profile).order_by(Profile.name))}
+            timezone = usual_zone(list(profiles.values()))
+            midnight = datetime.combine(now().astimezone(zone(timezone)), time(), zone(timezone))
+            return self.render(
+                template,
+                profiles=profiles,
+                timezone=timezone,
+                today=by_status(session, list(profiles), midnight),
+                week=by_status(session, list(profiles), now() - timedelta(days=7)),
+                statuses=list(SyncStatus),
+                causes=causes(session, list(profiles)),
+                last=_tasks(session, Task.status.not_in([TaskStatus.PENDING]), Task.id.desc()),
+                next=_tasks(session, Task.status == TaskStatus.PENDING, Task.scheduled_at),
+                connections=session.scalars(select(Connection).order_by(Connection.name)).all(),
+                clock=clock(session),
+            )
+
+
+def clock(session: Session) -> Clock:
+    beat = session.scalar(select(Heartbeat).order_by(Heartbeat.beat_at.desc()).limit(1))
+    return Clock(beat_at=beat.beat_at if beat else None, host=beat.host if beat else None)
+
+
+def usual_zone(profiles: list[Profile]) -> str:
+    """The zone of most profiles: "today" begins at its midnight."""
+    counted = Counter(profile.timezone for profile in profiles)
+    return counted.most_common(1)[0][0] if counted else "UTC"
+
+
+def by_status(session: Session, profile_ids: list[int], since: datetime) -> dict[str, int]:
+    """Records touched since then, by status."""
+    recent = (
+        select(SyncRecord.status)
+        .where(SyncRecord.profile_id.in_(profile_ids), SyncRecord.updated_at >= since)
+        .limit(MOST_READ)
+        .subquery()
+    )
+    rows = session.execute(select(recent.c.status, func.count().label("records")).group_by(recent.c.status))
+    return {row.status: row.records for row in rows}
+
+
+def causes(session: Session, profile_ids: list[int]) -> list[Any]:
+    """What fails now, grouped by profile and cause, the most frequent first, each with its newest record's message."""
+    grouped = (
+        select(
+            SyncRecord.profile_id,
+            SyncRecord.cause,
+            func.count().label("count"),
+            func.max(SyncRecord.id).label("newest"),
+            func.max(SyncRecord.updated_at).label("last_at"),
+        )
+        .where(SyncRecord.profile_id.in_(profile_ids), SyncRecord.status == SyncStatus.FAILED)
+        .group_by(SyncRecord.profile_id, SyncRecord.cause)
+        .order_by(func.count().desc())
+        .limit(CAUSES)
+        .subquery()
+    )
+    query = (
+        select(grouped, SyncRecord.message, SyncRecord.source_number, SyncRecord.source_id)
+        .join(SyncRecord, SyncRecord.id == grouped.c.newest)
+        .order_by(grouped.c.count.desc())
+    )
+    return list(session.execute(query))
+
+
+def _tasks(session: Session, wanted: Any, order: Any) -> list[Task]:
+    return list(session.scalars(select(Task).where(wanted).order_by(order).limit(SHOWN)))

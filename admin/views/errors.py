@@ -1,0 +1,68 @@
+"""Friendly pages for what goes wrong; never a traceback."""
+
+from __future__ import annotations
+
+import logging
+import secrets
+
+from flask import Flask, jsonify, render_template, request
+from flask.typing import ResponseReturnValue
+from flask_wtf.csrf import CSRFError
+from werkzeug.exceptions import HTTPException
+
+from admin.views.words import _
+from profiles.db import DatabaseTrouble
+
+log = logging.getLogger(__name__)
+
+SAID = {
+    400: ("That request could not be understood", "Go back and try again."),
+    403: ("You may not do that", "Your role only allows reading. Ask an administrator if you need more."),
+    404: ("There is nothing here", "It may have been deleted, or the address is not complete."),
+    405: ("That does not work here", "Go back and use the buttons of the page."),
+    413: ("That is too much at once", "The form holds more than can be taken in one go."),
+    429: ("Too many attempts", "Wait a minute, then try again."),
+    500: (
+        "Something went wrong on our side",
+        "Nothing was changed by this page. It is in the log under the number below.",
+    ),
+    503: ("The database does not answer", ""),
+}
+
+
+def register(app: Flask) -> None:
+    app.register_error_handler(CSRFError, _stale)
+    app.register_error_handler(HTTPException, _http)
+    app.register_error_handler(DatabaseTrouble, _database)
+    app.register_error_handler(Exception, _fault)
+
+
+def _page(code: int, hint: str | None = None, number: str | None = None) -> ResponseReturnValue:
+    title, usual = SAID.get(code, SAID[400])
+    if request.path.endswith(".json"):
+        return jsonify(error=_(title)), code
+    return render_template("error.html", code=code, title=_(title), hint=hint or _(usual), number=number), code
+
+
+def _stale(error: CSRFError) -> ResponseReturnValue:
+    return _page(400, _("The page was too old to be sent: open it again and repeat what you did."))
+
+
+def _http(error: HTTPException) -> ResponseReturnValue:
+    if error.code is None or error.code < 400:
+        return error.get_response()  # type: ignore[return-value]
+    return _page(error.code)
+
+
+def _database(error: DatabaseTrouble) -> ResponseReturnValue:
+    log.error("%s", error)
+    try:
+        return _page(503, str(error))
+    except DatabaseTrouble:  # the frame of the page asks who is logged in
+        return _("The database does not answer: {reason}", reason=str(error)), 503, {"Content-Type": "text/plain"}
+
+
+def _fault(error: Exception) -> ResponseReturnValue:
+    number = secrets.token_hex(4)
+    log.error("fault %s at %s %s", number, request.method, request.path, exc_info=error)
+    return _page(500, number=number)

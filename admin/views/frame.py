@@ -1,0 +1,98 @@
+"""The frame of one profile: its head, its tabs, and what its connectors declare."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from flask import abort
+from sqlalchemy.orm import Session
+
+from admin.configuration import ProfileSpec
+from admin.derive import Words
+from admin.views.base import View
+from admin.views.words import _
+from profiles.models import Connection, Profile
+from profiles.wiring import Declarations, declarations
+
+
+@dataclass(frozen=True, kw_only=True)
+class Shown:
+    """A profile as its pages need it. `declared` is None when a connector is missing; `trouble` says why."""
+
+    profile: Profile
+    source: Connection
+    target: Connection
+    declared: Declarations | None
+    trouble: str = ""
+    words: Words = field(default_factory=Words)
+
+    @property
+    def entity(self) -> str:
+        return entity_word(self.profile.entity)
+
+    @property
+    def key_label(self) -> str:
+        """What the target calls its id of the record."""
+        if self.declared is not None:
+            for ref in self.declared.refs:
+                if ref.key == self.declared.target.key_ref:
+                    return ref.label
+        return _("Target ID")
+
+    def tabs(self) -> list[tuple[str, str]]:
+        entity = self.entity
+        return [
+            ("profile.index", _("Profile settings")),
+            ("options.index", _("Import settings") if self.profile.direction == "import" else _("Export settings")),
+            ("records.index", _("{entity} synchronisation", entity=entity)),
+            ("record_history.index", _("{entity} synchronisation history", entity=entity)),
+            ("tasks.index", _("Schedule")),
+            ("task_history.index", _("Schedule history")),
+        ]
+
+    def spec(self, **changed: Any) -> ProfileSpec:
+        """The profile as `configuration` takes it, with some values changed."""
+        row = self.profile
+        values: dict[str, Any] = {
+            "name": row.name,
+            "entity": row.entity,
+            "direction": row.direction,
+            "source": self.source.name,
+            "target": self.target.name,
+            "cron": row.cron,
+            "active": row.active,
+            "timezone": row.timezone,
+            "settings": row.settings,
+        }
+        return ProfileSpec(**{**values, **changed})
+
+
+class ProfilePage(View):
+    """A tab of one profile; its address holds `<int:profile_id>`."""
+
+    def show(self, session: Session, profile_id: int) -> Shown:
+        profile = session.get(Profile, profile_id)
+        if profile is None:
+            abort(404)
+        source = session.get_one(Connection, profile.from_id)
+        target = session.get_one(Connection, profile.to_id)
+        words = Words(direction=profile.direction, entity=entity_word(profile.entity).lower())
+        try:
+            found, trouble = declarations(source.connector, target.connector, profile.entity), ""
+        except LookupError as error:
+            found, trouble = None, str(error.args[0])
+        return Shown(profile=profile, source=source, target=target, declared=found, trouble=trouble, words=words)
+
+
+def entity_word(entity: str) -> str:
+    """The word of the tabs: order → Order."""
+    return entity.replace("_", " ").capitalize()
+
+
+def faults_by_path(faults: Any) -> dict[str, list[str]]:
+    """The problems of a refused form by the path of each value."""
+    found: dict[str, list[str]] = {}
+    for fault in faults:
+        found.setdefault(fault.path, []).append(fault.sentence)
+    return found

@@ -1,0 +1,467 @@
+"""One field of a declaration as an input: how it is drawn, and how what was typed is read.
+
+A kind of field has one row in KINDS. A field of an unknown kind is edited as JSON, so that no stranger's declaration is
+left without an input.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from marshmallow import Schema, fields, validate
+
+from admin.views.words import _
+from connector.settings import Choice, Choices, Secret, ValueMap, ident
+from profiles.secrets import HIDDEN, REFERENCE
+
+LONG_LIST = 200  # a catalogue with more entries is typed into with suggestions instead of a list in every row
+
+
+@dataclass(frozen=True, kw_only=True)
+class Item:
+    """One entry that may be chosen: its id, and name and id as people read them."""
+
+    value: str
+    label: str
+
+
+Catalogues = Callable[[str, str], Sequence[Item]]
+"""The collected entries of (side, kind); empty when never collected."""
+
+
+def no_catalogues(side: str, kind: str) -> Sequence[Item]:
+    return ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Line:
+    """One row of a table input: what is on the left, and the cells on the right."""
+
+    key: str
+    cells: tuple[Input, ...]
+    mapped: bool = True
+    known: str = ""  # the left side's name in the catalogue
+    errors: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Input:
+    """One input of a form, ready for the template. `kind` chooses how it is drawn (see fields.html)."""
+
+    name: str
+    kind: str
+    setting: str = ""  # the setting it belongs to
+    label: str = ""
+    help: str = ""
+    value: Any = ""
+    items: Sequence[Item] = ()
+    lines: Sequence[Line] = ()
+    listed: str = ""  # the id of the suggestions that the rows of a table share
+    blank: Line | None = None  # the pattern of a row that is added
+    heads: Sequence[str] = ()
+    required: bool = False
+    missing: bool = False  # needed, and nothing is set or inherited
+    placeholder: str = ""
+    least: str = ""
+    most: str = ""
+    step: str = ""
+    longest: str = ""
+    errors: tuple[str, ...] = ()
+    hint: str = ""
+    inherits: bool | None = None  # None: this input has no "use default"
+    origin: str = ""
+    inherited: str = ""  # the inherited value in words
+
+
+Form = Mapping[str, Sequence[str]]
+"""A submitted form: the values of each name."""
+
+
+@dataclass(frozen=True)
+class Kind:
+    draw: Callable[[fields.Field[Any], str, Any, Catalogues], Input]
+    read: Callable[[fields.Field[Any], str, Form], Any]  # None: empty
+
+
+def draw(one: fields.Field[Any], name: str, value: Any, catalogues: Catalogues = no_catalogues) -> Input:
+    """The input of a field, showing a JSON value (or the text that was typed and could not be read)."""
+    return kind_of(one).draw(one, name, value, catalogues)
+
+
+def parse(one: fields.Field[Any], name: str, form: Form) -> Any:
+    """What the form says about a field, as JSON has it; None when it is empty. Checking is the declaration's business:
+    what cannot be read stays the text that was typed."""
+    return kind_of(one).read(one, name, form)
+
+
+def _text_of(name: str, form: Form) -> str | None:
+    text = (form.get(name) or ("",))[0].strip()
+    return text or None
+
+
+def _number(text: str | None) -> Any:
+    """5 and 5.5 as numbers; everything else, 007 too, stays a text."""
+    if text is None:
+        return None
+    if re.fullmatch(r"-?(0|[1-9]\d{0,17})", text):
+        return int(text)
+    if re.fullmatch(r"-?(0|[1-9]\d{0,14})\.\d{1,10}", text):
+        return float(text)
+    return text
+
+
+def shown(value: Any) -> str:
+    """A JSON value as the text of an input."""
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, float) and value.is_integer():
+        return str(int(value))
+    if isinstance(value, dict | list):
+        return json.dumps(value, ensure_ascii=False)
+    return str(value)
+
+
+def _validators(one: fields.Field[Any]) -> Iterator[Any]:
+    for check in one.validators:
+        yield from check.validators if isinstance(check, validate.And) else (check,)
+
+
+def _draw_text(kind: str, step: str = "") -> Callable[..., Input]:
+    def draw_text(one: fields.Field[Any], name: str, value: Any, catalogues: Catalogues) -> Input:
+        for check in _validators(one):
+            if isinstance(check, validate.OneOf):
+                labels = list(check.labels) + [str(item) for item in check.choices][len(list(check.labels)) :]
+                items = [Item(value=shown(item), label=said) for item, said in zip(check.choices, labels, strict=True)]
+                return Input(name=name, kind="select", value=shown(value), items=_with_current(items, value))
+        made = Input(name=name, kind=kind, value=shown(value), step=step)
+        for check in _validators(one):
+            if isinstance(check, validate.Range):
+                made = replace(made, least=shown(check.min), most=shown(check.max))
+            elif isinstance(check, validate.Length) and kind != "lines":
+                made = replace(made, longest=shown(check.equal or check.max))
+        return made
+
+    return draw_text
+
+
+def _read_text(one: fields.Field[Any], name: str, form: Form) -> Any:
+    return _text_of(name, form)
+
+
+def _read_number(one: fields.Field[Any], name: str, form: Form) -> Any:
+    text = _text_of(name, form)
+    if text and re.fullmatch(r"-?\d+,\d+", text):
+        text = text.replace(",", ".")  # a decimal comma
+    return _number(text)
+
+
+def _read_exact(one: fields.Field[Any], name: str, form: Form) -> Any:
+    """A Decimal stays a text, so that no digit is lost."""
+    text = _text_of(name, form)
+    return text.replace(",", ".") if text and re.fullmatch(r"-?\d+,\d+", text) else text
+
+
+def _draw_switch(one: fields.Field[Any], name: str, value: Any, catalogues: Catalogues) -> Input:
+    return Input(name=name, kind="switch", value=value is True or shown(value) in ("yes", "true", "on", "1"))
+
+
+def _read_switch(one: fields.Field[Any], name: str, form: Form) -> Any:
+    text = _text_of(name, form)
+    return {"yes": True, "no": False, None: None}.get(text, text)
+
+
+def _draw_secret(one: fields.Field[Any], name: str, value: Any, catalogues: Catalogues) -> Input:
+    """A reference is shown, a stored secret never: neither here nor in what a faulty form shows again."""
+    if isinstance(value, str) and REFERENCE.match(value):
+        return Input(name=name, kind="secret", value=value, hint=_("Read from the environment."))
+    stored = value not in (None, "")
+    hint = _("Stored. Leave it empty to keep it, or type a new one.") if stored else ""
+    return Input(name=name, kind="secret", value="", hint=hint, placeholder="••••••••" if stored else "")
+
+
+def _read_secret(one: fields.Field[Any], name: str, form: Form) -> Any:
+    return _text_of(name, form) or HIDDEN  # HIDDEN keeps what is stored
+
+
+def _draw_choice(one: fields.Field[Any], name: str, value: Any, catalogues: Catalogues) -> Input:
+    assert isinstance(one, Choice)
+    items = catalogues(one.side, one.kind)
+    if not items:
+        hint = _("Nothing is collected for this yet: press Collect on the connection, or type the id.")
+        return Input(name=name, kind="text", value=shown(value), hint=hint)
+    if len(items) > LONG_LIST:
+        return Input(name=name, kind="suggest", value=shown(value), items=items)
+    return Input(name=name, kind="select", value=_same(items, value), items=_with_current(items, value))
+
+
+def _read_choice(one: fields.Field[Any], name: str, form: Form) -> Any:
+    return _number(_text_of(name, form))
+
+
+def _draw_choices(one: fields.Field[Any], name: str, value: Any, catalogues: Catalogues) -> Input:
+    assert isinstance(one, Choices)
+    chosen = value if isinstance(value, list) else [] if value in (None, "") else [value]
+    items = catalogues(one.side, one.kind)
+    if not items:
+        hint = _("One id per line. Nothing is collected for this yet: press Collect on the connection.")
+        return Input(name=name, kind="lines", value="\n".join(shown(item) for item in chosen), hint=hint)
+    for item in chosen:
+        items = _with_current(items, item)
+    return Input(name=name, kind="checks", value={_same(items, item) for item in chosen}, items=items)
+
+
+def _read_choices(one: fields.Field[Any], name: str, form: Form) -> Any:
+    return [_number(text) for text in _several(name, form)]
+
+
+def _several(name: str, form: Form) -> list[str]:
+    """Ticked boxes, or the lines of a text."""
+    given = [line.strip() for text in form.get(name) or () for line in text.splitlines()]
+    return [line for line in given if line]
+
+
+def _draw_list(one: fields.Field[Any], name: str, value: Any, catalogues: Catalogues) -> Input:
+    assert isinstance(one, fields.List)
+    if isinstance(one.inner, fields.Nested | fields.Dict | fields.List):
+        return _draw_json(one, name, value, catalogues)
+    given = value if isinstance(value, list) else [] if value in (None, "") else [value]
+    options = next((check for check in _validators(one.inner) if isinstance(check, validate.OneOf)), None)
+    if options is not None:
+        items: Sequence[Item] = [Item(value=shown(item), label=shown(item)) for item in options.choices]
+        for item in given:
+            items = _with_current(items, item)
+        return Input(name=name, kind="checks", value={shown(item) for item in given}, items=items)
+    text = "\n".join(shown(item) for item in given)
+    return Input(name=name, kind="lines", value=text, hint=_("One per line."))
+
+
+def _read_list(one: fields.Field[Any], name: str, form: Form) -> Any:
+    assert isinstance(one, fields.List)
+    if isinstance(one.inner, fields.Nested | fields.Dict | fields.List):
+        return _read_json(one, name, form)
+    return [parse(one.inner, "", {"": [text]}) for text in _several(name, form)]
+
+
+def _draw_json(one: fields.Field[Any], name: str, value: Any, catalogues: Catalogues) -> Input:
+    text = value if isinstance(value, str) else "" if value is None else json.dumps(value, indent=2, ensure_ascii=False)
+    return Input(name=name, kind="json", value=text, hint=_("JSON"))
+
+
+def _read_json(one: fields.Field[Any], name: str, form: Form) -> Any:
+    text = _text_of(name, form)
+    try:
+        return None if text is None else json.loads(text)
+    except ValueError:
+        return text
+
+
+def _draw_moment(one: fields.Field[Any], name: str, value: Any, catalogues: Catalogues) -> Input:
+    """A browser's date-and-time input knows no zone: it is filled and read as UTC, and says so."""
+    text = shown(value)
+    try:
+        moment = dt.datetime.fromisoformat(text)
+        text = moment.astimezone(dt.UTC).replace(tzinfo=None).isoformat() if moment.tzinfo else moment.isoformat()
+    except ValueError:
+        pass
+    return Input(name=name, kind="datetime-local", value=text, step="1", hint=_("In UTC."))
+
+
+def _read_moment(one: fields.Field[Any], name: str, form: Form) -> Any:
+    text = _text_of(name, form)
+    try:
+        moment = dt.datetime.fromisoformat(text) if text else None
+    except ValueError:
+        return text
+    if moment is None or moment.tzinfo is not None or isinstance(one, fields.NaiveDateTime):
+        return text
+    return moment.replace(tzinfo=dt.UTC).isoformat()
+
+
+def _draw_enum(one: fields.Field[Any], name: str, value: Any, catalogues: Catalogues) -> Input:
+    assert isinstance(one, fields.Enum)
+    known = [shown(item.value) if one.by_value else item.name for item in one.enum]
+    items = [Item(value=item, label=item.replace("_", " ").capitalize()) for item in known]
+    return Input(name=name, kind="select", value=shown(value), items=_with_current(items, value))
+
+
+def _read_enum(one: fields.Field[Any], name: str, form: Form) -> Any:
+    assert isinstance(one, fields.Enum)
+    text = _text_of(name, form)
+    if text is None or not one.by_value:
+        return text
+    return next((item.value for item in one.enum if shown(item.value) == text), text)
+
+
+def _with_current(items: Sequence[Item], value: Any) -> Sequence[Item]:
+    """The items, and the stored value even if it is no longer offered: saving must not change it silently."""
+    if value in (None, "") or any(ident(item.value) == ident(value) for item in items):
+        return items
+    return [*items, Item(value=shown(value), label=_("{value} (not in the collected list)", value=shown(value)))]
+
+
+def _same(items: Sequence[Item], value: Any) -> str:
+    """The item that means this value ("5", 5 and 5.0 are one id), as the list spells it."""
+    if value in (None, ""):
+        return ""
+    return next((item.value for item in items if ident(item.value) == ident(value)), shown(value))
+
+
+def _right(one: fields.Field[Any]) -> fields.Field[Any]:
+    if isinstance(one, ValueMap):
+        return one.right
+    made = getattr(one, "value_field", None)
+    return made if made is not None else fields.Raw()
+
+
+def columns_of(right: fields.Field[Any]) -> list[tuple[str, fields.Field[Any], str]]:
+    """The right side of a table: (key, field, heading) of each column; a lone column has the key ""."""
+    if not isinstance(right, fields.Nested):
+        return [("", right, "")]
+    schema: Schema = right.schema
+    # a schema sorts nothing: its columns stand as they were declared
+    return [
+        (name, one, one.metadata.get("label") or name.replace("_", " ").capitalize())
+        for name, one in schema.fields.items()
+    ]
+
+
+def _cell_name(name: str, index: str, key: str) -> str:
+    return f"{name}.{index}.{key or 'value'}"
+
+
+def _draw_map(one: fields.Field[Any], name: str, value: Any, catalogues: Catalogues) -> Input:
+    assert isinstance(one, fields.Dict)
+    given: Mapping[str, Any] = value if isinstance(value, Mapping) else {}
+    left = catalogues("source", one.kind) if isinstance(one, ValueMap) else ()
+    columns = columns_of(_right(one))
+    names = {item.value: item.label for item in left}
+    open_keys = [item.value for item in left if item.value not in given]
+
+    def line(index: str, key: str, right: Any, mapped: bool) -> Line:
+        cells = []
+        for column, cell, head in columns:
+            at = right.get(column) if column and isinstance(right, Mapping) else None if column else right
+            if not mapped and _is_switch(cell, columns):
+                at = cell.metadata.get("default")
+            made = draw(_in_table(cell, columns), _cell_name(name, index, column), at, catalogues)
+            cells.append(replace(made, label=head, listed=f"{name}.{column}-list"))
+        return Line(key=key, cells=tuple(cells), mapped=mapped, known=names.get(key, ""))
+
+    lines = [line(str(at), key, None, False) for at, key in enumerate(open_keys)]
+    lines += [line(str(at + len(open_keys)), str(key), right, True) for at, (key, right) in enumerate(given.items())]
+    return Input(
+        name=name,
+        kind="table",
+        items=left,
+        lines=lines,
+        blank=line("__row__", "", None, False),
+        heads=[head for _column, _cell, head in columns],
+    )
+
+
+def _in_table(cell: fields.Field[Any], columns: Sequence[tuple[str, fields.Field[Any], str]]) -> fields.Field[Any]:
+    """A yes/no that stands alone becomes a list with an empty entry: else nobody could leave its row unmapped."""
+    return _Answer() if all(isinstance(one, fields.Boolean) for _key, one, _head in columns) else cell
+
+
+class _Answer(fields.Boolean):
+    """yes, no, or not answered."""
+
+
+def _draw_answer(one: fields.Field[Any], name: str, value: Any, catalogues: Catalogues) -> Input:
+    items = (Item(value="yes", label=_("Yes")), Item(value="no", label=_("No")))
+    return Input(name=name, kind="select", value=shown(value), items=items)
+
+
+def _read_map(one: fields.Field[Any], name: str, form: Form) -> Any:
+    """Rows with a left and a right side. A row without a right side is not mapped, and left out."""
+    columns = columns_of(_right(one))
+    made: dict[str, Any] = {}
+    for index in _rows(name, form):
+        key = _text_of(f"{name}.{index}.key", form)
+        values = {
+            column: parse(_in_table(cell, columns), _cell_name(name, index, column), form)
+            for column, cell, _head in columns
+        }
+        told = [values[column] for column, cell, _head in columns if not _is_switch(cell, columns)]
+        if all(value in (None, "", []) for value in told):
+            continue
+        made[key or ""] = (
+            values[""] if "" in values else {at: value for at, value in values.items() if value is not None}
+        )
+    return made
+
+
+def _is_switch(cell: fields.Field[Any], columns: Sequence[tuple[str, fields.Field[Any], str]]) -> bool:
+    return isinstance(cell, fields.Boolean) and not isinstance(_in_table(cell, columns), _Answer)
+
+
+def _rows(name: str, form: Form) -> list[str]:
+    """The row numbers that the form holds, in the order of the page."""
+    pattern = re.compile(rf"{re.escape(name)}\.(\d{{1,6}})\.key")
+    return [found[1] for key in form if (found := pattern.fullmatch(key))]
+
+
+def row_problems(one: fields.Field[Any], name: str, form: Form) -> list[str]:
+    """What is wrong with the rows of a table before its values are looked at: no left side, or the same one twice."""
+    if not isinstance(one, fields.Dict):
+        return []
+    seen: set[str] = set()
+    said = []
+    for index in _rows(name, form):
+        alone = {other: values for other, values in form.items() if other.startswith(f"{name}.{index}.")}
+        for key in _read_map(one, name, alone):
+            if not key:
+                said.append(_("A row has a right side but nothing on the left."))
+            elif key in seen:
+                said.append(_("{key} stands in two rows; keep one of them.", key=key))
+            seen.add(key)
+    return said
+
+
+KINDS: tuple[tuple[type[Any], Kind], ...] = (  # the first that fits
+    (Secret, Kind(_draw_secret, _read_secret)),
+    (Choice, Kind(_draw_choice, _read_choice)),
+    (Choices, Kind(_draw_choices, _read_choices)),
+    (_Answer, Kind(_draw_answer, _read_switch)),
+    (fields.Dict, Kind(_draw_map, _read_map)),
+    (fields.List, Kind(_draw_list, _read_list)),
+    (fields.Enum, Kind(_draw_enum, _read_enum)),
+    (fields.Boolean, Kind(_draw_switch, _read_switch)),
+    (fields.Integer, Kind(_draw_text("number", "1"), _read_number)),
+    (fields.Float, Kind(_draw_text("number", "any"), _read_number)),
+    (fields.Decimal, Kind(_draw_text("number", "any"), _read_exact)),
+    (fields.Time, Kind(_draw_text("time", "1"), _read_text)),
+    (fields.Date, Kind(_draw_text("date"), _read_text)),
+    (fields.DateTime, Kind(_draw_moment, _read_moment)),
+    (fields.Email, Kind(_draw_text("email"), _read_text)),
+    (fields.Url, Kind(_draw_text("url"), _read_text)),
+    (fields.String, Kind(_draw_text("text"), _read_text)),
+    (fields.Field, Kind(_draw_json, _read_json)),
+)
+
+
+def kind_of(one: fields.Field[Any]) -> Kind:
+    return next(kind for made, kind in KINDS if isinstance(one, made))
+
+
+def in_words(one: fields.Field[Any], value: Any, catalogues: Catalogues = no_catalogues) -> str:
+    """A value as people read it: names of choices, never a secret."""
+    if value in (None, "", [], {}):
+        return _("empty")
+    if isinstance(one, Secret):
+        return value if REFERENCE.match(str(value)) else "••••••••"
+    if isinstance(one, Choice | Choices):
+        names = {ident(item.value): item.label for item in catalogues(one.side, one.kind)}
+        several = value if isinstance(value, list) else [value]
+        return ", ".join(names.get(ident(item), shown(item)) for item in several)
+    if isinstance(value, Mapping):
+        return _("1 row") if len(value) == 1 else _("{n} rows", n=len(value))
+    return ", ".join(shown(item) for item in value) if isinstance(value, list) else shown(value)

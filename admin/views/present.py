@@ -1,0 +1,156 @@
+"""How values look: times, durations, statuses. Registered as template filters."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from flask import Flask, current_app, url_for
+from markupsafe import Markup, escape
+
+from admin.views.listing import here, route
+from admin.views.words import _
+from profiles.db import now
+from profiles.secrets import redact_text
+
+# status → (icon of icons.svg, tone of app.css)
+STATUSES = {
+    "complete": ("check", "good"),
+    "success": ("check", "good"),
+    "updated": ("pen", "info"),
+    "pending": ("clock", "quiet"),
+    "processing": ("spin", "busy"),
+    "skipped": ("skip", "quiet"),
+    "missed": ("missed", "warn"),
+    "failed": ("cross", "bad"),
+    "error": ("cross", "bad"),
+}
+RELATIVE_FOR = 36 * 3600  # seconds; older times are shown as a date
+
+
+def zone(name: str | None) -> ZoneInfo:
+    try:
+        return ZoneInfo(name or "UTC")
+    except (ZoneInfoNotFoundError, ValueError):
+        return ZoneInfo("UTC")
+
+
+def exact(value: datetime, timezone: str | None = None) -> str:
+    return f"{value.astimezone(zone(timezone)):%Y-%m-%d %H:%M:%S} {timezone or 'UTC'}"
+
+
+def when(value: datetime | None, timezone: str | None = None) -> Markup:
+    """A time as people read it: "5 min ago", older ones by date in the given zone; exact in that zone and UTC on hover.
+
+    The text is kept fresh by times.js.
+    """
+    if value is None:
+        return Markup('<span class="absent">–</span>')
+    local = value.astimezone(zone(timezone))
+    utc = value.astimezone(UTC)
+    title = f"{utc:%Y-%m-%d %H:%M:%S} UTC"
+    if timezone and timezone != "UTC":
+        title += f"\n{local:%Y-%m-%d %H:%M:%S} {timezone}"
+    return Markup('<time datetime="{}" data-date="{}" title="{}">{}</time>').format(
+        f"{utc:%Y-%m-%dT%H:%M:%SZ}", f"{local:%Y-%m-%d %H:%M}", title, relative(value, f"{local:%Y-%m-%d %H:%M}")
+    )
+
+
+def relative(value: datetime, otherwise: str) -> str:
+    away = (value - now()).total_seconds()
+    seconds = abs(away)
+    if seconds >= RELATIVE_FOR:
+        return otherwise
+    if seconds < 45:
+        return _("just now") if away <= 0 else _("in a moment")
+    if seconds < 3600:
+        said = _("{n} min", n=max(1, round(seconds / 60)))
+    else:
+        said = _("{n} h", n=round(seconds / 3600))
+    return _("{time} ago", time=said) if away <= 0 else _("in {time}", time=said)
+
+
+def lasting(seconds: float | None) -> str:
+    """A duration: "85 ms", "3.2 s", "4 min 10 s"."""
+    if seconds is None:
+        return "–"
+    if seconds < 1:
+        return f"{seconds * 1000:.0f} ms"
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    if minutes < 60:
+        return f"{minutes} min {rest} s"
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes} min"
+
+
+def between(start: datetime | None, end: datetime | None) -> str:
+    return lasting((end - start).total_seconds()) if start and end else "–"
+
+
+def chip(status: str | None) -> Markup:
+    """A status with icon, word and colour; never colour alone."""
+    picture, tone = STATUSES.get(status or "", ("dot", "quiet"))
+    return Markup('<span class="chip {}">{}{}</span>').format(tone, icon(picture), status or "–")
+
+
+def icon(name: str) -> Markup:
+    return Markup('<svg class="icon" aria-hidden="true"><use href="{}#{}"/></svg>').format(asset("icons.svg"), name)
+
+
+@functools.cache
+def _mark(name: str) -> str:
+    content = (Path(current_app.static_folder or "") / name).read_bytes()
+    return hashlib.sha256(content).hexdigest()[:10]
+
+
+def asset(name: str) -> str:
+    """The address of a static file, changing with its content so that browsers may keep it for a year."""
+    return url_for("static", filename=name, v=_mark(name))
+
+
+def call_status(status: int | None) -> Markup:
+    """The HTTP status of a remote call; None: no answer came."""
+    if status is None:
+        return Markup('<span class="chip bad">{}{}</span>').format(icon("cross"), _("no answer"))
+    tone = "good" if status < 300 else "warn" if status < 400 or status == 429 else "bad"
+    return Markup('<span class="chip {}">{}{}</span>').format(
+        tone, icon("check" if tone == "good" else "cross"), status
+    )
+
+
+def body(text: str | None) -> str:
+    """A recorded body: redacted once more, JSON laid out for reading."""
+    if not text:
+        return ""
+    clean = redact_text(text)
+    try:
+        return json.dumps(json.loads(clean), indent=2, ensure_ascii=False)
+    except ValueError:
+        return clean
+
+
+def plural(count: int, one: str, many: str) -> str:
+    return f"{count:,} {one if count == 1 else many}"
+
+
+def marked(text: Any) -> Markup:
+    """A message in a cell: one line that opens on a click."""
+    if not text:
+        return Markup("")
+    return Markup('<span class="message" title="{0}">{0}</span>').format(escape(text))
+
+
+def register(app: Flask) -> None:
+    app.jinja_env.filters.update(
+        when=when, lasting=lasting, chip=chip, exact=exact, call_status=call_status, body=body, message=marked
+    )
+    app.jinja_env.globals.update(
+        _=_, icon=icon, between=between, plural=plural, asset=asset, here=here, route=route
+    )

@@ -1,0 +1,72 @@
+"""PlentyONE: exports orders with their contacts, addresses and payments by its REST API, exactly once, to the cent."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from marshmallow import fields
+
+from connector import Client, Connector, Entry, Finding
+from connector.plentyone import catalogues, rights
+from connector.plentyone.client import PlentyClient
+from connector.plentyone.orders import Orders
+from connector.settings import ACCOUNT, Secret, Settings, between, setting
+
+
+class AccountSettings(Settings):
+    """The REST user of one PlentyONE system."""
+
+    username = setting(
+        fields.String(),
+        section=ACCOUNT,
+        label="User name",
+        help="A back-end user of access type REST-API, best one that only this connector uses. Each right that the "
+        "connection test names must be granted to it.",
+        required=True,
+    )
+    password = setting(Secret(), section=ACCOUNT, label="Password", required=True)
+    system_currency = setting(
+        fields.String(),
+        section=ACCOUNT,
+        label="System currency",
+        help="The currency in which PlentyONE keeps its books, for example EUR. Leave it empty to use the default "
+        "currency of the first client (web store) that is collected.",
+        placeholder="EUR",
+    )
+    reserve_percent = setting(
+        fields.Integer(validate=between(0, 50)),
+        section=ACCOUNT,
+        label="Calls left for people (%)",
+        help="PlentyONE allows a number of calls per minute. This share of them is never used, so that people and "
+        "other programs with the same user can go on working.",
+        default=3,
+    )
+    index_lag_seconds = setting(
+        fields.Integer(validate=between(0, 600)),
+        section=ACCOUNT,
+        label="Search delay (seconds)",
+        help="How long PlentyONE may take until its lists show a new record. After a lost answer, 'not found' is "
+        "believed only when so many seconds have passed.",
+        default=15,
+    )
+
+
+class PlentyOne(Connector):
+    """One PlentyONE system."""
+
+    code = "plentyone"
+    label = "PlentyONE"
+    Settings = AccountSettings
+    resources = (Orders,)
+    catalogues = catalogues.CATALOGUES
+
+    client: PlentyClient
+
+    def make_client(self) -> Client:
+        return PlentyClient(self.account, self.host)
+
+    def check(self) -> list[Finding]:
+        return rights.check(self.client)
+
+    def collect(self) -> Iterator[tuple[str, list[Entry]]]:
+        return catalogues.collect(self.client)

@@ -1,0 +1,114 @@
+"""What the settings make of one order: its client, language, status, payment method, shipping profile, warehouse."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+from connector import Host, Options, RecordFailed, SkipRecord
+from connector.plentyone.shapes import same
+from connector.records import Order
+from connector.settings import ident, mapped
+
+WEB_SHOP = "1"  # the referrer that every system has
+
+
+@dataclass(frozen=True, kw_only=True)
+class Aim:
+    """Where an order is to go. All ids as comparable texts."""
+
+    plenty_id: str
+    language: str
+    currency: str | None  # the system currency, None when nobody knows it
+    referrer: str
+    status: str | None  # None: PlentyONE's own first status
+    method: str
+    pays: bool  # create a payment once something was paid
+    unconfirmed: bool  # ... and one that awaits approval before
+    profile: str
+    warehouse: str
+
+
+def set_value(value: Any) -> str | None:
+    return None if value in (None, "") else ident(value)
+
+
+def store_of(order: Order) -> str:
+    return order.store or "default"
+
+
+def plenty_id(order: Order, options: Options, host: Host) -> str | None:
+    """The client (web store) of the order's store: as mapped, else the first one collected."""
+    row = mapped(options, "store_mapping", order.store)
+    if row and set_value(row.get("webstore")) is not None:
+        return set_value(row["webstore"])
+    return next((one.id for one in host.catalogue("webstore")), None)
+
+
+def missing(order: Order, options: Options, host: Host) -> list[str]:
+    """Every required mapping that this order needs and the settings lack."""
+    store = store_of(order)
+    told: list[str] = []
+    if plenty_id(order, options, host) is None and not _unmapped(order, options):
+        told.append(f"store {store} is not mapped")
+    if order.status is not None and set_value(mapped(options, "status_mapping", order.status)) is None:
+        told.append(f"order status '{order.status}' of store {store} is not mapped")
+    row = mapped(options, "payment_mapping", order.payment.method)
+    if not row or set_value(row.get("method_id")) is None:
+        told.append(f"payment method '{order.payment.method}' of store {store} is not mapped")
+    if _profile(order, options) is None:
+        told.append(
+            f"default shipping profile of store {store} is not set, and shipping method "
+            f"'{order.shipping_method or ''}' is not mapped"
+        )
+    if set_value(options.warehouse_id) is None:
+        told.append(f"main warehouse of store {store} is not set")
+    return told
+
+
+def aim(order: Order, options: Options, host: Host, system_currency: str | None) -> Aim:
+    """Raises SkipRecord for a store that is left out, RecordFailed naming each mapping that is missing."""
+    if _unmapped(order, options):
+        raise SkipRecord(f"store {store_of(order)} is not mapped", setting="only_mapped_stores")
+    if told := missing(order, options, host):
+        raise RecordFailed(f"Order {order.number}: {'; '.join(told)}")
+    store = mapped(options, "store_mapping", order.store) or {}
+    row = mapped(options, "payment_mapping", order.payment.method)
+    client, profile = plenty_id(order, options, host), _profile(order, options)
+    assert client is not None
+    assert profile is not None
+    entry = next((one for one in host.catalogue("webstore") if same(one.id, client)), None)
+    extra = entry.extra if entry else {}
+    first = next(iter(host.catalogue("webstore")), None)
+    currency = system_currency or (first.extra.get("currency") if first else None)
+    pays = bool(options.create_payment) and row.get("create_payment", True) is not False
+    return Aim(
+        plenty_id=client,
+        language=str(store.get("language") or extra.get("language") or "de"),
+        currency=str(currency).strip().upper() if currency else None,
+        referrer=set_value(options.referrer_id) or WEB_SHOP,
+        status=set_value(mapped(options, "status_mapping", order.status)),
+        method=ident(row["method_id"]),
+        pays=pays,
+        unconfirmed=pays and bool(row.get("submit_unconfirmed")),
+        profile=profile,
+        warehouse=ident(options.warehouse_id),
+    )
+
+
+def known_rate(order: Order, aim: Aim) -> Decimal | None:
+    """Order currency per system currency: 1 where they are the same, None where the shop cannot know it."""
+    if aim.currency is None or order.currency == aim.currency:
+        return Decimal(1)
+    return order.exchange_rate if order.base_currency in (None, aim.currency) else None
+
+
+def _unmapped(order: Order, options: Options) -> bool:
+    return bool(options.only_mapped_stores) and not mapped(options, "store_mapping", order.store)
+
+
+def _profile(order: Order, options: Options) -> str | None:
+    return set_value(mapped(options, "shipping_mapping", order.shipping_method)) or set_value(
+        options.default_shipping_profile
+    )

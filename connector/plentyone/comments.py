@@ -1,0 +1,56 @@
+"""The customer's words (comments, gift message) as notes at the order. Written once."""
+
+from __future__ import annotations
+
+from html import escape, unescape
+from re import sub
+
+from connector.plentyone.work import Work, number
+
+GIFT_MESSAGE = ("gift_message", "giftMessage")
+
+
+def words(work: Work) -> list[str]:
+    """What the customer wrote, each text once."""
+    told = [comment.text.strip() for comment in work.order.comments if comment.by_customer]
+    gift = next((value for name in GIFT_MESSAGE if (value := work.order.extra.get(name))), None)
+    if isinstance(gift, dict):
+        told.append(
+            "Gift message: " + " ".join(str(gift[key]) for key in ("sender", "recipient", "message") if gift.get(key))
+        )
+    elif gift:
+        told.append(f"Gift message: {gift}")
+    return list(dict.fromkeys(text for text in told if text))
+
+
+def bring(work: Work, order_id: str, *, look: bool) -> int:
+    """Write what is missing. `look`: read first what is there (after doubt, or when the order existed already)."""
+    texts = words(work)
+    if not texts:
+        return 0
+    there = _there(work, order_id) if look else set()
+    missing = [html for text in texts if _plain(html := _html(text)) not in there]
+    for html in missing:
+        note = {
+            "referenceType": "order",
+            "referenceValue": number(order_id),
+            "text": html,
+            "isVisibleForContact": False,
+        }
+        work.send("POST", "/rest/comments", note)
+    return len(missing)
+
+
+def _html(text: str) -> str:
+    return "<p>" + escape(text, quote=False).replace("\n", "<br>") + "</p>"
+
+
+def _there(work: Work, order_id: str) -> set[str]:
+    path = f"/rest/comments/order/{order_id}"
+    found = work.client.entries(path, paged=False, reference=work.order.number)
+    return {_plain(str(row.get("text") or "")) for row in found}
+
+
+def _plain(html: str) -> str:
+    """The words without mark-up and spacing, to compare what is to be written with what is there."""
+    return "".join(unescape(sub(r"<[^>]*>", "", html)).split())
