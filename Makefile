@@ -14,7 +14,10 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 UNIT := $(wildcard tests/connector tests/profiles tests/scheduler tests/sandbox tests/admin)
-PYTEST := $(BIN)/python -m pytest -n auto --dist loadfile
+# whole processes, killed and started again and again: `make test` runs them
+SLOW := tests/admin/test_demo.py tests/scheduler/test_many_planners.py tests/profiles/test_machine.py \
+	tests/connector/plentyone/test_exactly_once.py
+PYTEST := $(BIN)/python -m pytest -n auto --dist worksteal
 
 .PHONY: install demo test check bench lock clean
 
@@ -35,7 +38,7 @@ check: install
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
-	$(PYTEST) -q --ignore tests/admin/test_demo.py --ignore-glob '*browser*' $(UNIT)
+	$(PYTEST) -q --ignore-glob '*browser*' $(addprefix --ignore=,$(SLOW)) $(UNIT)
 
 bench: install
 	for file in bench/*.py; do echo "$$file"; $(BIN)/python "$$file" || exit 1; done

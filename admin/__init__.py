@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from flask import Flask, Response, request
 from flask_admin import Admin
 from flask_admin.theme import Theme
@@ -44,9 +46,8 @@ def create_app(db: Database) -> Flask:
     admin = Admin(app, name="Connector", index_view=dashboard, theme=Theme("none", "layout.html"))
     admin.add_views(*others)
     limiter = Limiter(get_remote_address, app=app, storage_uri="memory://", headers_enabled=False)
-    app.view_functions["login.index"] = limiter.limit(LOGINS_PER_ADDRESS, methods=["POST"])(
-        app.view_functions["login.index"]
-    )
+    slowed: Any = limiter.limit(LOGINS_PER_ADDRESS, methods=["POST"])
+    app.view_functions["login.index"] = slowed(app.view_functions["login.index"])
     return app
 
 

@@ -96,7 +96,7 @@ def verify(session: Session, name: str, password: str) -> User | None:
 def lock_after(failures: int) -> timedelta | None:
     if failures < FREE_ATTEMPTS:
         return None
-    return min(LONGEST_LOCK, FIRST_LOCK * 2 ** min(failures - FREE_ATTEMPTS, 12))
+    return min(LONGEST_LOCK, FIRST_LOCK * int(2 ** min(failures - FREE_ATTEMPTS, 12)))
 
 
 def _claim_attempt(session: Session, user: User) -> bool:

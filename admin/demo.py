@@ -90,28 +90,43 @@ def _document(addresses: dict[str, str]) -> Document:
 @contextmanager
 def stand_ins(orders: int, orders_from: Path | None) -> Iterator[dict[str, str]]:
     """The stand-ins as a child process: their addresses by name, as the child tells them. Ended with the block."""
-    fixed = serving.free(LOCAL, FIRST_PORT) and serving.free(LOCAL, FIRST_PORT + 1)
-    command = [sys.executable, "-m", "sandbox", "--port", str(FIRST_PORT if fixed else 0)]
-    command += ["--plenty-password", SYSTEM_PASSWORD]
-    command += ["--orders-from", str(orders_from)] if orders_from else ["--orders", str(orders)]
+    chosen = ["--orders-from", str(orders_from)] if orders_from else ["--orders", str(orders)]
+    usual = serving.free(LOCAL, FIRST_PORT) and serving.free(LOCAL, FIRST_PORT + 1)
     with tempfile.TemporaryFile("w+") as complaints:
-        # A session of its own: Ctrl-C reaches this process only, which ends the child when the run has ended.
-        child = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=complaints, text=True, start_new_session=True)
-        try:
-            addresses = dict(_told(child))
-            if not addresses:
-                child.wait(10)
-                complaints.seek(0)
-                said = complaints.read().strip().splitlines()
-                raise Refused(said[-1] if said else "The stand-ins did not start.")
-            yield addresses
-        finally:
-            child.terminate()
+        for port in (FIRST_PORT, 0) if usual else (0,):  # somebody else may take the usual ports just now
+            command = [
+                sys.executable,
+                "-m",
+                "sandbox",
+                "--port",
+                str(port),
+                "--plenty-password",
+                SYSTEM_PASSWORD,
+                *chosen,
+            ]
+            # A session of its own: Ctrl-C reaches this process only, which ends the child when the run has ended.
+            child = subprocess.Popen(
+                command, stdout=subprocess.PIPE, stderr=complaints, text=True, start_new_session=True
+            )
             try:
-                child.wait(10)
-            except subprocess.TimeoutExpired:
-                child.kill()
-                child.wait()
+                addresses = dict(_told(child))
+                if addresses:
+                    yield addresses
+                    return
+            finally:
+                _end(child)
+        complaints.seek(0)
+        said = complaints.read().strip().splitlines()
+        raise Refused(said[-1] if said else "The stand-ins did not start.")
+
+
+def _end(child: subprocess.Popen[str]) -> None:
+    child.terminate()
+    try:
+        child.wait(10)
+    except subprocess.TimeoutExpired:
+        child.kill()
+        child.wait()
 
 
 def _told(child: subprocess.Popen[str]) -> Iterator[tuple[str, str]]:

@@ -10,7 +10,18 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from admin.views.inputs import Catalogues, Form, Input, Line, draw, in_words, no_catalogues, parse, row_problems
+from admin.views.inputs import (
+    Catalogues,
+    Form,
+    Input,
+    Line,
+    as_stored,
+    draw,
+    in_words,
+    no_catalogues,
+    parse,
+    row_problems,
+)
 from admin.views.listing import Column
 from admin.views.words import _
 from connector import Ref
@@ -129,7 +140,7 @@ def read_form(
         if one.secret and value == HIDDEN:
             value = stored.get(one.name)
         if value is not None:
-            values[one.name] = value
+            values[one.name] = as_stored(one.field, value, stored.get(one.name))
         if said := row_problems(one.field, input_name(one), form):
             problems[one.name] = said
     return values, problems

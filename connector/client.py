@@ -10,6 +10,7 @@ from __future__ import annotations
 import ipaddress
 import json
 import logging
+import os
 import random
 import socket
 import time
@@ -37,7 +38,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 CONNECT_SECONDS = 5.0
-READ_SECONDS = 20.0
+READ_SECONDS = float(os.environ.get("CONNECTOR_READ_SECONDS") or 20)
 LARGEST_ANSWER = 64 * 1024 * 1024
 READ_TRIES = 4
 
@@ -449,7 +450,11 @@ def _never_sent(failure: BaseException) -> bool:
 
 
 def _why(failure: BaseException) -> str:
-    inner: Any = failure
-    while getattr(inner, "reason", None) or (inner.args and isinstance(inner.args[0], BaseException)):
-        inner = getattr(inner, "reason", None) or inner.args[0]
+    inner: BaseException = failure
+    while True:
+        within = [getattr(inner, "reason", None), *inner.args[:1]]  # a reason may be a text: an SSLError's is
+        deeper = next((one for one in within if isinstance(one, BaseException)), None)
+        if deeper is None:
+            break
+        inner = deeper
     return str(inner).split(": ", 1)[-1] if "object at 0x" in str(inner) else str(inner)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
 
+import flask_admin
 from flask import current_app, request
-from flask_admin import BaseView
 from flask_login import current_user
 
 from admin import auth
@@ -15,7 +15,16 @@ from profiles.db import Database
 NO_STATIC = "/none"  # Flask-Admin would serve its own static files beside the first page; we use none of them
 
 
-class View(BaseView):  # type: ignore[misc]
+RouteT = TypeVar("RouteT", bound=Callable[..., Any])
+
+
+def expose(url: str, methods: Sequence[str] = ("GET",)) -> Callable[[RouteT], RouteT]:
+    """A method of a view as a route below the view's address."""
+    made: Callable[[RouteT], RouteT] = flask_admin.expose(url, methods)
+    return made
+
+
+class View(flask_admin.BaseView):  # type: ignore[misc]
     """One place of the menu, or (with `under`) a page that belongs to another one's place."""
 
     def __init__(
@@ -31,6 +40,9 @@ class View(BaseView):  # type: ignore[misc]
     def is_accessible(self) -> bool:
         """For the menu: may this person read the view's first page? Requests pass `auth.guard` before they get here."""
         return auth.may(current_user, f"{self.endpoint}.{self._default_view}", "GET")
+
+    def render(self, template: str, **values: Any) -> str:
+        return str(super().render(template, **values))
 
     def _handle_view(self, name: str, **kwargs: Any) -> Any:
         if not auth.may(current_user, request.endpoint, request.method):

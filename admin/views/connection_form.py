@@ -7,12 +7,11 @@ from typing import Any
 
 from flask import abort, flash, redirect, request, url_for
 from flask.typing import ResponseReturnValue
-from flask_admin import expose
 from sqlalchemy import select
 
 from admin import derive
 from admin.configuration import ConnectionSpec, Wrong, save_connection
-from admin.views.base import View, by
+from admin.views.base import View, by, expose
 from admin.views.frame import faults_by_path
 from admin.views.words import _
 from connector.registry import connector as find_connector
@@ -60,18 +59,21 @@ class EditConnection(View):
         spec = _given(row.connector, stored)
         try:
             with self.database.session() as session:
-                save_connection(session, spec, by(), now_called=row.name)
+                changes = save_connection(session, spec, by(), now_called=row.name)
         except Wrong as error:
             draft = {**stored, **{key: value for key, value in (spec.credentials or {}).items() if value != HIDDEN}}
             return _form(self, row.connector, spec.name, spec.base_url, draft, faults_by_path(error.faults), row), 422
-        flash(_("Saved."), "good")
+        flash(_("Saved.") if changes else _("Nothing was changed."), "good")
         return redirect(url_for("connections.one", connection_id=connection_id))
 
 
 def _given(code: str, stored: Mapping[str, Any]) -> ConnectionSpec:
     """What the form says. An empty secret keeps the stored one, or is left out where none is stored."""
     settings = declared(find_connector(code).Settings)
-    values, _problems = derive.read_form(settings, request.form.to_dict(flat=False), {})
+    given, _problems = derive.read_form(settings, request.form.to_dict(flat=False), {})
+    usual = {one.name: one.default for one in settings}
+    # what was merely shown as the default does not become a value of its own
+    values = {name: value for name, value in given.items() if name in stored or value != usual[name]}
     kept = {one.name: HIDDEN for one in settings if one.secret and one.name not in values and one.name in stored}
     return ConnectionSpec(
         name=request.form.get("connection_name", "").strip(),

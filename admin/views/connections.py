@@ -8,12 +8,11 @@ from typing import Any
 
 from flask import abort, flash, redirect, request, url_for
 from flask.typing import ResponseReturnValue
-from flask_admin import expose
 from sqlalchemy import func, or_, select
 from sqlalchemy.orm import Session
 
 from admin.configuration import Wrong, delete_connection
-from admin.views.base import View
+from admin.views.base import View, expose
 from admin.views.collected import label
 from admin.views.profile import system_label
 from admin.views.words import _

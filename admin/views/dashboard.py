@@ -10,11 +10,10 @@ from typing import Any
 
 from flask import jsonify
 from flask.typing import ResponseReturnValue
-from flask_admin import expose
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from admin.views.base import View
+from admin.views.base import View, expose
 from admin.views.present import zone
 from profiles.db import now
 from profiles.models import Connection, Heartbeat, Profile, SyncRecord, SyncStatus, Task, TaskStatus

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from flask import abort, request
 from flask.typing import ResponseReturnValue
-from flask_admin import expose
 from sqlalchemy import or_, select
 
-from admin.views.base import View
+from admin.views.base import View, expose
 from admin.views.listing import fetch, newest_only
 from profiles.models import Connection, DataLog, SyncRecord
 

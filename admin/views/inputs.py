@@ -452,6 +452,21 @@ def kind_of(one: fields.Field[Any]) -> Kind:
     return next(kind for made, kind in KINDS if isinstance(one, made))
 
 
+def as_stored(one: fields.Field[Any], value: Any, stored: Any) -> Any:
+    """The value spelled as it is stored where both mean the same choice: a form that changes nothing changes nothing."""
+    if isinstance(one, Choice):
+        return stored if stored is not None and value is not None and ident(value) == ident(stored) else value
+    if isinstance(one, Choices) and isinstance(value, list) and isinstance(stored, list):
+        return stored if sorted(map(ident, value)) == sorted(map(ident, stored)) else value
+    if isinstance(one, fields.Dict) and isinstance(value, Mapping) and isinstance(stored, Mapping):
+        right = _right(one)
+        return {key: as_stored(right, item, stored.get(key)) for key, item in value.items()}
+    if isinstance(one, fields.Nested) and isinstance(value, Mapping) and isinstance(stored, Mapping):
+        cells = {key: cell for key, cell, _head in columns_of(one)}
+        return {key: as_stored(cells[key], item, stored.get(key)) for key, item in value.items()}
+    return value
+
+
 def in_words(one: fields.Field[Any], value: Any, catalogues: Catalogues = no_catalogues) -> str:
     """A value as people read it: names of choices, never a secret."""
     if value in (None, "", [], {}):

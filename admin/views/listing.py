@@ -40,7 +40,9 @@ class Listing:
     older: str | None
 
 
-def fetch(session: Session, query: Select[Any], keys: Sequence[ColumnElement[Any]], size: int = PAGE_SIZE) -> Listing:
+def fetch(
+    session: Session, query: Select[*tuple[Any, ...]], keys: Sequence[ColumnElement[Any]], size: int = PAGE_SIZE
+) -> Listing:
     """The page that the request asks for (`before` or `after` a key), sorted by `keys` descending, the last unique.
 
     `query` selects labelled columns, the keys' names among them.
@@ -68,14 +70,14 @@ def fetch(session: Session, query: Select[Any], keys: Sequence[ColumnElement[Any
     )
 
 
-def counted(session: Session, query: Select[Any]) -> str:
+def counted(session: Session, query: Select[*tuple[Any, ...]]) -> str:
     """How many rows there are, as people read it; counting stops after MOST_COUNTED."""
     capped = query.order_by(None).limit(MOST_COUNTED + 1).subquery()
     count = session.scalar(select(func.count()).select_from(capped)) or 0
     return f"{MOST_COUNTED:,}+" if count > MOST_COUNTED else f"{count:,}"
 
 
-def newest_only(session: Session, query: Select[Any], key: ColumnElement[Any]) -> Select[Any]:
+def newest_only(session: Session, query: Select[*tuple[Any, ...]], key: ColumnElement[Any]) -> Select[*tuple[Any, ...]]:
     """The query bounded to its newest SCANNED rows: for conditions that no index serves."""
     ids = query.with_only_columns(key.label("k"), maintain_column_froms=True).order_by(key.desc()).limit(SCANNED)
     ids_found = ids.subquery()
@@ -97,10 +99,10 @@ def starts_with(column: ColumnElement[Any], text: str) -> ColumnElement[bool]:
 
 def _beyond(keys: Sequence[ColumnElement[Any]], values: Sequence[Any], *, older: bool) -> ColumnElement[bool]:
     first, value = keys[0], values[0]
-    strict = first < value if older else first > value
+    strict: ColumnElement[bool] = first < value if older else first > value
     if len(keys) == 1:
         return strict
-    loose = first <= value if older else first >= value
+    loose: ColumnElement[bool] = first <= value if older else first >= value
     return and_(loose, or_(strict, _beyond(keys[1:], values[1:], older=older)))
 
 
@@ -147,5 +149,5 @@ def _address(name: str | None = None, **changes: str | None) -> str:
     """Only known filters are taken over: a foreign key of the query string must not steer the address."""
     endpoint = f"{request.blueprint}.{name}" if name else request.endpoint or ""
     kept = {key: request.args.get(key) for key in FILTERS}
-    values = {key: value for key, value in {**kept, **changes}.items() if value}
+    values: dict[str, Any] = {key: value for key, value in {**kept, **changes}.items() if value}
     return url_for(endpoint, **values, **(request.view_args or {}))

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from flask import redirect, request, url_for
 from flask.typing import ResponseReturnValue
-from flask_admin import expose
 from flask_login import current_user
 
 from admin import auth
-from admin.views.base import View
+from admin.views.base import View, expose
 from admin.views.words import _
 
 

@@ -7,12 +7,11 @@ from typing import Any
 
 from flask import abort, flash, redirect, request, url_for
 from flask.typing import ResponseReturnValue
-from flask_admin import expose
 from sqlalchemy.orm import Session
 
 from admin import derive
 from admin.configuration import Wrong, save_profile
-from admin.views.base import by
+from admin.views.base import by, expose
 from admin.views.collected import PARTS, Scope, catalogues, scopes
 from admin.views.frame import ProfilePage, Shown, faults_by_path
 from admin.views.words import _

@@ -8,11 +8,10 @@ from typing import Any
 
 from flask import abort, flash, redirect, request, url_for
 from flask.typing import ResponseReturnValue
-from flask_admin import expose
 from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
 
-from admin.views.base import by, ids
+from admin.views.base import by, expose, ids
 from admin.views.frame import ProfilePage
 from admin.views.listing import PAGE_SIZE, fetch, starts_with
 from admin.views.records import ACTIONS, FIELDS, told
@@ -58,7 +57,8 @@ class Orders(ProfilePage):
             shown = self.show(session, record.profile_id)
             story = history.story(session, record)
             number = record.source_number
-            others = session.scalars(select(SyncRecord).where(SyncRecord.source_number == number)) if number else []
+            same = select(SyncRecord).where(SyncRecord.source_number == number).limit(MOST_FOUND)
+            others = session.scalars(same).all() if number else []
             refs = _refs(shown.declared.refs if shown.declared else (), record.refs or {})
             return self.render(
                 "order.html",

@@ -151,6 +151,4 @@ def register(app: Flask) -> None:
     app.jinja_env.filters.update(
         when=when, lasting=lasting, chip=chip, exact=exact, call_status=call_status, body=body, message=marked
     )
-    app.jinja_env.globals.update(
-        _=_, icon=icon, between=between, plural=plural, asset=asset, here=here, route=route
-    )
+    app.jinja_env.globals.update(_=_, icon=icon, between=between, plural=plural, asset=asset, here=here, route=route)

@@ -8,12 +8,11 @@ from zoneinfo import available_timezones
 
 from flask import flash, redirect, request, url_for
 from flask.typing import ResponseReturnValue
-from flask_admin import expose
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from admin.configuration import DIRECTIONS, ProfileSpec, Wrong, delete_profile, save_profile
-from admin.views.base import View, by
+from admin.views.base import View, by, expose
 from admin.views.frame import ProfilePage, Shown, entity_word, faults_by_path
 from admin.views.words import _
 from connector.registry import plugins

@@ -6,12 +6,11 @@ from typing import Any
 
 from flask import jsonify, request
 from flask.typing import ResponseReturnValue
-from flask_admin import expose
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session, aliased
 
 from admin.views import cron
-from admin.views.base import View
+from admin.views.base import View, expose
 from admin.views.frame import entity_word
 from admin.views.listing import MOST_COUNTED
 from profiles.models import Connection, Profile, SyncRecord, SyncStatus, Task, TaskStatus

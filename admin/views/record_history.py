@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from flask import request
 from flask.typing import ResponseReturnValue
-from flask_admin import expose
 from sqlalchemy import or_, select
 
 from admin import derive
+from admin.views.base import expose
 from admin.views.frame import ProfilePage
 from admin.views.listing import fetch, like, newest_only
 from profiles.models import SyncHistory, SyncRecord, SyncStatus

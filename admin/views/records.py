@@ -7,12 +7,11 @@ from typing import Any
 
 from flask import abort, flash, redirect, request, url_for
 from flask.typing import ResponseReturnValue
-from flask_admin import expose
 from sqlalchemy import ColumnElement, Select, or_, select
 from sqlalchemy.orm import Session
 
 from admin import derive
-from admin.views.base import by, ids
+from admin.views.base import by, expose, ids
 from admin.views.frame import ProfilePage, Shown
 from admin.views.listing import fetch, like, newest_only, starts_with
 from admin.views.words import _
@@ -86,7 +85,9 @@ class Records(ProfilePage):
             mine = select(SyncRecord.id).where(SyncRecord.id.in_(chosen), SyncRecord.profile_id == profile_id)
             moved = do(session, list(session.scalars(mine)), by())
         flash(told(moved, len(chosen), _(said), shown), "good" if moved else "bad")
-        back = {key: value for key, value in request.args.items() if key in ("status", "q", "cause", "before", "after")}
+        back: dict[str, Any] = {
+            key: value for key, value in request.args.items() if key in ("status", "q", "cause", "before", "after")
+        }
         return redirect(url_for(".index", profile_id=profile_id, **back))
 
 
@@ -97,7 +98,7 @@ def told(moved: int, asked: int, said: str, shown: Shown | None = None) -> str:
     return what if moved == asked else f"{what} " + _("The others are in a state that does not allow it.")
 
 
-def matching(session: Session, query: Select[Any], text: str) -> tuple[Select[Any], bool]:
+def matching(session: Session, query: Select[*tuple[Any, ...]], text: str) -> tuple[Select[*tuple[Any, ...]], bool]:
     """By number, source id or target id, which indexes serve; else by words of the message among the newest rows.
 
     The second value says whether the search was bounded like that.

@@ -6,10 +6,9 @@ import hashlib
 
 from flask import jsonify, request
 from flask.typing import ResponseReturnValue
-from flask_admin import expose
 from sqlalchemy import select
 
-from admin.views.base import View
+from admin.views.base import View, expose
 from admin.views.dashboard import clock
 from admin.views.listing import fetch, newest_only
 from admin.views.tasks import FIELDS, rows_of

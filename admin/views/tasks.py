@@ -7,11 +7,10 @@ from typing import Any
 
 from flask import flash, jsonify, redirect, request, url_for
 from flask.typing import ResponseReturnValue
-from flask_admin import expose
 from sqlalchemy import select
 
 from admin import derive
-from admin.views.base import by
+from admin.views.base import by, expose
 from admin.views.frame import ProfilePage
 from admin.views.listing import Listing, fetch
 from admin.views.words import _
@@ -54,7 +53,9 @@ class Tasks(ProfilePage):
         except tasks.AlreadyWaiting as error:
             flash(str(error), "bad")
         else:
-            flash(_("{name} runs as soon as it is free. The tab Schedule shows how it goes.", name=profile.name), "good")
+            flash(
+                _("{name} runs as soon as it is free. The tab Schedule shows how it goes.", name=profile.name), "good"
+            )
         if request.form.get("back") == "profiles":
             return redirect(url_for("profiles.index"))
         return redirect(url_for(".index", profile_id=profile_id))

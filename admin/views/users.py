@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from flask import abort, flash, redirect, request, url_for
 from flask.typing import ResponseReturnValue
-from flask_admin import expose
 from flask_login import current_user
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from admin import auth
-from admin.views.base import View
+from admin.views.base import View, expose
 from admin.views.words import _
 from profiles.db import now
 from profiles.models import User

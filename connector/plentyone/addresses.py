@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import timedelta
@@ -116,15 +116,21 @@ def _places(
     return {place: " ".join(values) for place, values in filled.items()}
 
 
-def bring(work: Work, contact: str | None, pair: tuple[Wanted, Wanted]) -> tuple[str, str]:
-    """The ids of billing and delivery address, created where they do not exist yet."""
+def bring(
+    work: Work, contact: str | None, pair: tuple[Wanted, Wanted], *, gone: Container[str] = ()
+) -> tuple[str, str]:
+    """The ids of billing and delivery address, created where they do not exist yet.
+
+    `gone`: ids that were known so far and were deleted in PlentyONE.
+    """
     distinct = list({one.digest: one for one in pair}.values())
     if contact is None:
         found = _without_contact(work, distinct)
     else:
-        found = {one.digest: id for one in distinct if (id := work.known.link("address", _key(contact, one)))}
+        linked = {one.digest: work.known.link("address", _key(contact, one)) for one in distinct}
+        found = {digest: id for digest, id in linked.items() if id and id not in gone}
         if absent := [one for one in distinct if one.digest not in found]:
-            found |= _of_contact(work, contact, absent)
+            found |= _of_contact(work, contact, absent, gone)
     return found[pair[0].digest], found[pair[1].digest]
 
 
@@ -132,14 +138,14 @@ def _key(contact: str, one: Wanted) -> str:
     return f"{contact}:{one.digest}"
 
 
-def _of_contact(work: Work, contact: str, absent: Sequence[Wanted]) -> dict[str, str]:
+def _of_contact(work: Work, contact: str, absent: Sequence[Wanted], gone: Container[str]) -> dict[str, str]:
     """Hold all addresses that are new (in one order, so that two writers never wait for each other) and create them."""
     found: dict[str, str] = {}
     links: dict[str, Link] = {}
     with ExitStack() as holds:
         for one in sorted(absent, key=lambda each: each.digest):
             link = holds.enter_context(work.known.hold("address", _key(contact, one)))
-            if link.id:
+            if link.id and link.id not in gone:
                 found[one.digest] = link.id
             else:
                 links[one.digest] = link

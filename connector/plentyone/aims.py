@@ -48,9 +48,11 @@ def plenty_id(order: Order, options: Options, host: Host) -> str | None:
 
 def missing(order: Order, options: Options, host: Host) -> list[str]:
     """Every required mapping that this order needs and the settings lack."""
+    if _unmapped(order, options):
+        return []  # it is left out
     store = store_of(order)
     told: list[str] = []
-    if plenty_id(order, options, host) is None and not _unmapped(order, options):
+    if plenty_id(order, options, host) is None:
         told.append(f"store {store} is not mapped")
     if order.status is not None and set_value(mapped(options, "status_mapping", order.status)) is None:
         told.append(f"order status '{order.status}' of store {store} is not mapped")

@@ -1,4 +1,4 @@
-"""The customer's words (comments, gift message) as notes at the order. Written once."""
+"""What the customer wrote with the order (a comment, a gift message) as notes at the order. Written once."""
 
 from __future__ import annotations
 
@@ -7,19 +7,10 @@ from re import sub
 
 from connector.plentyone.work import Work, number
 
-GIFT_MESSAGE = ("gift_message", "giftMessage")
-
 
 def words(work: Work) -> list[str]:
     """What the customer wrote, each text once."""
     told = [comment.text.strip() for comment in work.order.comments if comment.by_customer]
-    gift = next((value for name in GIFT_MESSAGE if (value := work.order.extra.get(name))), None)
-    if isinstance(gift, dict):
-        told.append(
-            "Gift message: " + " ".join(str(gift[key]) for key in ("sender", "recipient", "message") if gift.get(key))
-        )
-    elif gift:
-        told.append(f"Gift message: {gift}")
     return list(dict.fromkeys(text for text in told if text))
 
 

@@ -22,20 +22,23 @@ PHONE, EMAIL, GUEST = (1, 4), (2, 4), (10, 11)  # option type and sub-type
 GUEST_PREFIX = "guest-"
 
 
-def bring(work: Work) -> str | None:
-    """The contact's id; None when a setting says that this order has none."""
+def bring(work: Work, *, gone: str | None = None) -> str | None:
+    """The contact's id; None when a setting says that this order has none.
+
+    `gone`: the id that was known so far; it was deleted in PlentyONE, and another one takes its place.
+    """
     customer = work.order.customer
     if not work.options.create_customer or (customer.guest and not work.options.create_customer_for_guest):
         return None
     known = work.ref("contact_id")
-    if known:
+    if known and known != gone:
         return known
     key = _key(work, customer)
     linked = work.known.link("contact", key)
-    if linked:
+    if linked and linked != gone:
         return linked
     with work.known.hold("contact", key) as link:
-        if link.id:
+        if link.id and link.id != gone:
             return link.id
         doubt = link.doubt or work.doubt
         age = min([link.doubt_age] * link.doubt + [work.known.doubt_age] * work.doubt, default=work.lag)

@@ -8,14 +8,16 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from decimal import Decimal
 from functools import cached_property
 from typing import Any
 
 from connector import Connector, InDoubt, Known, Options, Payload, RecordFailed, Ref, Resource, Written
 from connector.plentyone import addresses, comments, contacts, existing, lines, payments
+from connector.plentyone.addresses import Wanted
 from connector.plentyone.aims import aim, known_rate, missing
-from connector.plentyone.answers import Invalid
+from connector.plentyone.answers import Invalid, NotFound, Refused
 from connector.plentyone.client import PlentyClient
 from connector.plentyone.countries import Countries
 from connector.plentyone.existing import EXTERNAL_ID, SALES_ORDER, Sent
@@ -32,6 +34,18 @@ from connector.settings import ident
 log = logging.getLogger(__name__)
 
 PROFILE, METHOD, LANGUAGE, CUSTOMER_SIGN, COUPON, COUPON_TYPE, VAT_NUMBER = 2, 3, 6, 8, 18, 19, 34  # order properties
+
+
+@dataclass(frozen=True)
+class Gone:
+    """Contact and addresses that were linked and that people deleted in PlentyONE meanwhile."""
+
+    contact: str | None
+    addresses: frozenset[str]
+
+    def __str__(self) -> str:
+        told = [f"contact {self.contact}"] if self.contact else []
+        return ", ".join([*told, *(f"address {id}" for id in sorted(self.addresses))]).capitalize()
 
 
 class Orders(Resource):
@@ -69,7 +83,11 @@ class Orders(Resource):
         return missing(record, options, self.host)
 
     def prepare(self, records: Sequence[Order], options: Callable[[Order], Options]) -> None:
-        self.variations.learn(sorted({sku for one in records for sku in lines.wanted_skus(one, options(one))}))
+        skus = sorted({sku for one in records for sku in lines.wanted_skus(one, options(one))})
+        try:
+            self.variations.learn(skus)
+        except RecordFailed as error:  # a number that PlentyONE cannot even look up; its order will say so itself
+            log.info("not all variations could be looked up: %s", error)
 
     def pretend(self, method: str, path: str, body: Any) -> Any:
         return self._pretence.answer(method, path, body)
@@ -138,18 +156,43 @@ class Orders(Resource):
         vat = self._vat(work.order)
         sent = self._sent(work, vat)
         pair = addresses.wanted(work.order, work.options, self.countries)
-        contact = contacts.bring(work)
-        if contact is not None and work.ref("contact_id") is None and work.doubt:
-            work.known.learn(contact_id=contact)  # finding the order needs it
-        billing, shipping = addresses.bring(work, contact, pair)
-        found: Payload = {"contact_id": contact, "billing_id": billing, "shipping_id": shipping}
-        answer = work.once(
-            "the order",
-            lambda: self._find(work, found),
-            lambda: self._post(work, body(work, sent.items, vat, found), found),
-        )
+        contact, answer = self._ordered(work, sent, pair, vat)
         existing.verify(work, sent, self._whole(work, answer, sent))
         return self._finish(work.sure(), answer, sent, contact)
+
+    def _ordered(
+        self, work: Work, sent: Sent, pair: tuple[Wanted, Wanted], vat: Rates, gone: Gone | None = None
+    ) -> tuple[str | None, Payload]:
+        """Contact, addresses and the order itself. What people deleted in PlentyONE meanwhile is made anew, once."""
+        contact: str | None = None
+        found: Payload = {}
+        try:
+            contact = contacts.bring(work, gone=gone.contact if gone else None)
+            if contact is not None and work.ref("contact_id") is None and work.doubt:
+                work.known.learn(contact_id=contact)  # finding the order needs it
+            billing, shipping = addresses.bring(work, contact, pair, gone=gone.addresses if gone else ())
+            found = {"contact_id": contact, "billing_id": billing, "shipping_id": shipping}
+            answer = work.once(
+                "the order",
+                lambda: self._find(work, found),
+                lambda: self._post(work, body(work, sent.items, vat, found), found),
+            )
+            return contact, answer
+        except (NotFound, Refused):
+            if contact is None or gone is not None:
+                raise
+            gone = self._gone(work, contact, found)
+            if not gone:
+                raise
+            work.known.note(f"{gone} was deleted in PlentyONE and is made anew.")
+            return self._ordered(work, sent, pair, vat, gone)
+
+    def _gone(self, work: Work, contact: str, found: Payload) -> Gone | None:
+        """Which of the linked ids no longer exist; None when all do."""
+        lost = contact if work.get(f"/rest/accounts/contacts/{contact}") is None else None
+        ids = {found[name] for name in ("billing_id", "shipping_id") if found.get(name)}
+        addresses_ = frozenset(id for id in ids if work.get(f"/rest/accounts/addresses/{id}") is None)
+        return Gone(lost, addresses_) if lost or addresses_ else None
 
     def _find(self, work: Work, found: Payload) -> Payload | None:
         id = existing.find(work)

@@ -75,6 +75,13 @@ def find(driver: Any, selector: str) -> Any:
     return driver.find_element("css selector", selector)
 
 
+def press(driver: Any, selector: str) -> None:
+    """Click what may lie below the bar at the bottom."""
+    found = find(driver, selector)
+    driver.execute_script("arguments[0].scrollIntoView({block: 'center'})", found)
+    found.click()
+
+
 def wait(driver: Any, selector: str) -> Any:
     from selenium.webdriver.support.wait import WebDriverWait
 
@@ -184,11 +191,11 @@ def test_settings_are_changed_in_the_browser(browser: Any, address: str, seeded:
     browser.get(f"{address}/profiles/{seeded.profile}/options/")
     batch = find(browser, '[name="s.batch_size"]')
     assert not batch.is_enabled()
-    find(browser, 'input[data-use-default][value="batch_size"]').click()
+    press(browser, 'input[data-use-default][value="batch_size"]')
     assert batch.is_enabled()
     batch.clear()
     batch.send_keys("77")
-    find(browser, '[data-add-row="s.status_mapping-rows"]').click()
+    press(browser, '[data-add-row="s.status_mapping-rows"]')
     find(browser, '[name="s.status_mapping.100000.key"]').send_keys("fraud")
     browser.execute_script(
         "const cell = document.querySelector('[name=\"s.status_mapping.100000.value\"]');"

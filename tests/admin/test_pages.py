@@ -491,6 +491,30 @@ def test_saving_changes_the_scope_and_leaves_the_rest(anna: Browser, seeded: See
         assert version.author == "anna"
 
 
+def test_a_form_that_is_sent_as_it_came_changes_nothing(anna: Browser, seeded: Seeded) -> None:
+    before = options(seeded)
+    address = f"/profiles/{seeded.profile}/options/"
+    with seeded.db.session() as session:
+        settings = {**before, "global": {**before["global"], "status_filter": ["complete", "pending"]}}
+        session.execute(update(Profile).values(settings=settings))
+    drawn = text(anna.get(address))
+    form = drawn[drawn.index('<form method="post" data-guard>') : drawn.index('class="savebar"')]
+    answer = anna.post(address, inherited_left_out(sent_by(form)))
+    assert answer.status_code == 302
+    assert options(seeded) == settings
+    assert "Nothing was changed." in text(anna.get(address))
+    connection = f"/connections/{seeded.shop}/edit/"
+    drawn = text(anna.get(connection))
+    anna.post(connection, sent_by(drawn[drawn.index('<form method="post" class="form"') :]))
+    assert "Nothing was changed." in text(anna.get(connection))
+
+
+def inherited_left_out(sent: dict[str, list[str]]) -> dict[str, list[str]]:
+    """A browser does not send what the page has switched off: the inputs of inherited settings."""
+    inherited = sent["use_default"]
+    return {name: values for name, values in sent.items() if not any(name == f"s.{one}" for one in inherited)}
+
+
 def test_a_store_inherits_and_the_form_says_from_where(anna: Browser, seeded: Seeded) -> None:
     page = html.unescape(text(anna.get(f"/profiles/{seeded.profile}/options/?scope=stores.de")))
     assert "From website base: from the website" in page
@@ -820,18 +844,16 @@ def catalogues(side: str, kind: str) -> list[inputs.Item]:
     return [inputs.Item(value=entry, label=entry.title()) for entry in ENTRIES.get((side, kind), [])]
 
 
-def submitted(app: Flask, drawn: inputs.Input) -> dict[str, list[str]]:
-    """What a browser would send for an input, read from the HTML of its template."""
-    with app.test_request_context():
-        template = "{% import 'fields.html' as f with context %}{{ f.control(one) }}"
-        made = app.jinja_env.from_string(template).render(one=drawn, left_word="", right_word="")
-    made = re.sub(r"<(template|datalist).*?</\1>", "", made, flags=re.S)
+def sent_by(form: str) -> dict[str, list[str]]:
+    """What a browser would send for this piece of a form."""
+    form = re.sub(r"<(template|datalist).*?</\1>", "", form, flags=re.S)
     sent: dict[str, list[str]] = {}
 
     def send(name: str, value: str) -> None:
-        sent.setdefault(html.unescape(name), []).append(html.unescape(value))
+        if name != "csrf_token":
+            sent.setdefault(html.unescape(name), []).append(html.unescape(value))
 
-    for found in re.finditer(r"<(input|select|textarea)\b([^>]*)>(?:(.*?)</\1>)?", made, flags=re.S):
+    for found in re.finditer(r"<(input|select|textarea)\b([^>]*)>(?:(.*?)</\1>)?", form, flags=re.S):
         tag, head, inside = found.groups()
         name = re.search(r'\bname="([^"]*)"', head)
         if name is None:
@@ -845,6 +867,13 @@ def submitted(app: Flask, drawn: inputs.Input) -> dict[str, list[str]]:
         elif 'type="checkbox"' not in head or " checked" in head:
             send(name[1], value[1] if value else "on")
     return sent
+
+
+def submitted(app: Flask, drawn: inputs.Input) -> dict[str, list[str]]:
+    """What comes back from the template of one input."""
+    with app.test_request_context():
+        template = "{% import 'fields.html' as f with context %}{{ f.control(one) }}"
+        return sent_by(app.jinja_env.from_string(template).render(one=drawn, left_word="", right_word=""))
 
 
 @pytest.mark.parametrize(("field", "value"), EVERY_KIND, ids=lambda one: type(one).__name__)

@@ -181,6 +181,21 @@ def test_an_address_in_a_country_that_plentyone_does_not_know_fails_by_name(plen
     assert plenty.state()["counts"]["contacts"] == 0
 
 
+@pytest.mark.parametrize("what", ["contact_id", "billing_id"])
+def test_what_people_deleted_meanwhile_is_made_anew(plenty: StandIn, shop: Shop, what: str) -> None:
+    refs, _ = exported(shop)
+    kind = "contacts" if what == "contact_id" else "addresses"
+    shop.orders.client.send("DELETE", f"/rest/accounts/{kind}/{refs[what]}")
+    known = shop.known()
+    written = shop.orders.write(order("100000124"), known, shop.options())
+    assert written.created
+    assert known.refs[what] != refs[what]
+    assert "was deleted in PlentyONE" in known.notes[0]
+    shop.called()
+    shop.orders.write(order("100000125"), shop.known(), shop.options())
+    assert shop.called() == ["POST /rest/orders", "POST /rest/payments", "POST /rest/batch"]
+
+
 # items and money
 
 
@@ -364,7 +379,7 @@ def test_an_order_without_a_status_needs_no_mapping_and_sends_none(plenty: Stand
 
 def test_stores_without_a_row_may_be_left_out(plenty: StandIn, shop: Shop) -> None:
     only = shop.options(only_mapped_stores=True)
-    assert shop.orders.check(order(store="fr"), only) == []
+    assert shop.orders.check(order(store="fr", status="unheard of"), only) == []
     with pytest.raises(SkipRecord) as skipped:
         shop.orders.write(order(store="fr"), shop.known(), only)
     assert skipped.value.setting == "only_mapped_stores"

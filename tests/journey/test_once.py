@@ -1,0 +1,111 @@
+"""Exactly once: whatever fails, whenever the worker is killed, repeated runs lose nothing and create nothing twice."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import time
+from typing import Any
+
+import pytest
+
+from tests.conftest import postgres
+from tests.journey.conftest import Host, Makers, StandIns, once_each
+
+FAULTS: list[dict[str, Any]] = [
+    {"kind": "status", "status": 500},
+    {"kind": "plain_429"},
+    {"kind": "html_503"},
+    {"kind": "timeout", "seconds": 10},
+    {"kind": "timeout", "seconds": 10, "executed": True},
+    {"kind": "drop_before"},
+    {"kind": "drop_after"},
+    {"kind": "truncated"},
+    {"kind": "slow", "seconds": 0.3},
+    {"kind": "expired_token"},
+    {"kind": "error_after"},
+    {"kind": "html_200"},
+]
+
+
+def settled(host: Host) -> bool:
+    return {one["status"] for one in host.records()} <= {"complete", "updated", "skipped"}
+
+
+def check(stand_ins: StandIns, host: Host, wanted: set[str]) -> None:
+    """Nothing lost, nothing doubled, nothing half."""
+    state = stand_ins.state()
+    records = {one["source_number"]: one for one in host.records()}
+    unfinished = {
+        number: records.get(number, {}).get("message")
+        for number in wanted
+        if records.get(number, {}).get("status") not in ("complete", "updated")
+    }
+    assert unfinished == {}
+    assert once_each(state) == {}
+    assert state["counts"]["orders"] == len(wanted)
+    paid = [one for one in records.values() if one["refs"].get("payment_id")]
+    assert state["counts"]["payments"] == state["counts"]["order_relations"] == len(paid)
+    assert state["counts"]["contact_relations"] == len(paid)
+
+
+def wanted(stand_ins: StandIns) -> set[str]:
+    return {
+        one["increment_id"]
+        for one in stand_ins.control("magento", "orders")
+        if one["status"] in ("processing", "complete")
+    }
+
+
+def seed() -> int:
+    made = int(os.environ.get("TEST_SEED") or random.randrange(1 << 30))
+    print(f"seed {made} (repeat with TEST_SEED={made})")
+    return made
+
+
+@pytest.mark.parametrize(
+    "fault", FAULTS, ids=lambda fault: fault["kind"] + ("_executed" if fault.get("executed") else "")
+)
+def test_each_fault_at_a_fifth_of_all_calls_converges(world: Makers, fault: dict[str, Any]) -> None:
+    stand_ins, host = world("--orders", "40", "--index-lag", "1")
+    host.apply(residual="line", workers=8)
+    assert host.call("collect").returncode == 0
+    stand_ins.faults({**fault, "rate": 0.2, "seed": seed(), "path": "/rest/*"})
+    for _ in range(8):
+        host.run()
+        if settled(host):
+            break
+    stand_ins.faults()
+    check(stand_ins, host, wanted(stand_ins))
+
+
+@pytest.mark.parametrize("engine", ["sqlite", "postgresql"])
+def test_thirty_kills_lose_and_double_nothing(world: Makers, engine: str) -> None:
+    if engine == "postgresql":
+        for url in postgres():
+            kill_and_check(world, url)
+    else:
+        kill_and_check(world, None)
+
+
+def kill_and_check(world: Makers, url: str | None) -> None:
+    chance = random.Random(seed())
+    stand_ins, host = world("--orders", "300", "--index-lag", "1", "--latency-ms", "10", url=url)
+    host.apply(residual="line", workers=8)
+    assert host.call("collect").returncode == 0
+    kills = 0
+    for _ in range(30):
+        process = host.start("run", "Order export", "--json")
+        time.sleep(chance.uniform(0.8, 2.2))
+        if process.poll() is None:
+            os.kill(process.pid, signal.SIGKILL)
+            kills += 1
+        process.communicate()
+    print(f"{kills} kills hit a running worker")
+    for _ in range(6):
+        host.run()
+        if settled(host):
+            break
+    check(stand_ins, host, wanted(stand_ins))
+    assert kills >= 5
