@@ -215,7 +215,7 @@ def load(given: Mapping[str, Any], *schemas: type[Settings], scope: str = GLOBAL
             try:
                 clean[name] = one.field.deserialize(value, name, given)
             except ValidationError as error:
-                problems.update(_flat(name, error.messages_dict))
+                problems.update(_flat(name, error.messages))
     if problems:
         raise Problem(problems)
     return clean

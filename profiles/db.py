@@ -164,12 +164,15 @@ def _troubles(database: Database) -> Iterator[None]:
     except OperationalError as error:
         raise DatabaseTrouble(_explain(database, error)) from error
     except DBAPIError as error:
-        if "no such table" in str(error.orig) or "does not exist" in str(error.orig):
+        text = str(error.orig)
+        if "not a database" in text or "malformed" in text:
+            raise DatabaseTrouble(_explain(database, error)) from error
+        if "no such table" in text or "does not exist" in text:
             raise DatabaseTrouble("The database has no tables yet. Run `connector db upgrade`.") from error
         raise
 
 
-def _explain(database: Database, error: OperationalError) -> str:
+def _explain(database: Database, error: DBAPIError) -> str:
     said = str(error.orig)
     if "locked" in said or "busy" in said:
         return f"The database is locked by another program for more than {BUSY_SECONDS} seconds."

@@ -288,12 +288,11 @@ class Run:
             self.ledger.renew_failed(self.options().retry_max_attempts * RENEWALS)
             if self.profile.applied_version != self.profile.settings_version:
                 self.ledger.reconsider_skipped(self.began - timedelta(days=RECONSIDER_DAYS), RECONSIDER_LIMIT)
+                with self.database.session() as session:
+                    session.get_one(models.Profile, self.profile.id).applied_version = self.profile.settings_version
             self._read()
         if not self.stop.is_set():
             self._write(only)
-        if only is None and not self.stop.is_set():
-            with self.database.session() as session:
-                session.get_one(models.Profile, self.profile.id).applied_version = self.profile.settings_version
 
     def _since(self) -> str | None:
         return None if self.options().api_behaviour == "replace" else self.profile.mark
@@ -409,12 +408,16 @@ class Run:
         while rows := self.ledger.due(after, self.options().batch_size):
             after = rows[-1].id
             for row in rows:
-                if row.updated_at >= self.began or row.payload is None:
-                    continue
-                try:
-                    record = self.source.parse(unpack(row.payload))
-                except Exception:
+                if row.updated_at >= self.began and row.payload is not None:
+                    continue  # read by this run, and checked when it was
+                record = self._load(row)
+                if isinstance(record, Exception):
                     continue  # it fails by name when its turn comes
+                self._remember(row.source_id, row.seen, record)
+                try:
+                    self.source.admits(record, self.options(record))
+                except (SkipRecord, RecordFailed):
+                    continue
                 for sentence in self.target.check(record, self.options(record)):
                     missing.setdefault(sentence)
 

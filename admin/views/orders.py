@@ -88,14 +88,15 @@ class Orders(ProfilePage):
 
 def find(session: Session, text: str) -> list[Any]:
     """Records with this number, id or target id in any profile; those that begin with it where none has it."""
+    record = SyncRecord
     exact = or_(
-        SyncRecord.source_number == text,
-        SyncRecord.target_id == text,
-        SyncRecord.profile_id.in_(select(Profile.id)) & (SyncRecord.source_id == text),
+        record.source_number == text,
+        record.target_id == text,
+        record.profile_id.in_(select(Profile.id)) & (record.source_id == text),
     )
-    near = starts_with(SyncRecord.source_number.expression, text)
-    for condition in (exact, near):
-        query = select(*FIELDS).where(condition).order_by(SyncRecord.id.desc()).limit(MOST_FOUND)
+    near = starts_with(record.source_number.expression, text)
+    for condition, order in ((exact, record.id.desc()), (near, record.source_number)):
+        query = select(*FIELDS).where(condition).order_by(order).limit(MOST_FOUND)
         if rows := [dict(row) for row in session.execute(query).mappings()]:
             return rows
     return []

@@ -7,7 +7,7 @@ from typing import Any
 
 from flask import abort, flash, redirect, request, url_for
 from flask.typing import ResponseReturnValue
-from sqlalchemy import ColumnElement, Select, or_, select
+from sqlalchemy import ColumnElement, Select, select
 from sqlalchemy.orm import Session
 
 from admin import derive
@@ -23,6 +23,8 @@ ACTIONS = {
     "put_back": (history.put_back, "put back to pending"),
     "skip": (history.skip, "skipped"),
 }
+
+MOST_FOUND = 1000  # a search shows no more
 
 FIELDS = (
     SyncRecord.id,
@@ -58,7 +60,7 @@ class Records(ProfilePage):
                 query = query.where(SyncRecord.cause == cause)
             bounded = False
             if text:
-                query, bounded = matching(session, query, text)
+                query, bounded = matching(session, query, profile_id, text)
             listing = fetch(session, query, keys)
         refs = shown.declared.refs if shown.declared else ()
         key_ref = shown.declared.target.key_ref if shown.declared else ""
@@ -98,21 +100,29 @@ def told(moved: int, asked: int, said: str, shown: Shown | None = None) -> str:
     return what if moved == asked else f"{what} " + _("The others are in a state that does not allow it.")
 
 
-def matching(session: Session, query: Select[*tuple[Any, ...]], text: str) -> tuple[Select[*tuple[Any, ...]], bool]:
+def matching(
+    session: Session, query: Select[*tuple[Any, ...]], profile_id: int, text: str
+) -> tuple[Select[*tuple[Any, ...]], bool]:
     """By number, source id or target id, which indexes serve; else by words of the message among the newest rows.
 
-    The second value says whether the search was bounded like that.
+    The ids are looked up first: sorted by time at once, a database would rather walk through the whole profile. The
+    second value says whether the search was bounded to the newest.
     """
-    exact = query.where(
-        or_(SyncRecord.source_number == text, SyncRecord.target_id == text, SyncRecord.source_id == text)
-    )
-    if session.execute(exact.limit(1)).first() is not None:
-        return exact, False
-    numbers = query.where(starts_with(SyncRecord.source_number.expression, text))
-    if session.execute(numbers.limit(1)).first() is not None:
-        return numbers, False
-    bounded = newest_only(session, query, SyncRecord.id.expression)
-    return bounded.where(SyncRecord.message.ilike(like(text), escape="!")), True
+    record = SyncRecord
+    mine = select(record.id).where(record.profile_id == profile_id)
+    # "+ 0" keeps the database from walking through the profile instead of using the index of the number
+    numbered = select(record.id).where(record.profile_id + 0 == profile_id)
+    for named in (
+        numbered.where(record.source_number == text),
+        numbered.where(record.target_id == text),
+        mine.where(record.source_id == text),
+        numbered.where(starts_with(record.source_number.expression, text)),
+    ):
+        if found := session.scalars(named.limit(MOST_FOUND)).all():
+            return query.where(record.id.in_(found)), False
+    newest = newest_only(session, mine, record.updated_at.expression)
+    words = newest.where(record.message.ilike(like(text), escape="!")).order_by(record.updated_at.desc())
+    return query.where(record.id.in_(session.scalars(words.limit(MOST_FOUND)).all())), True
 
 
 def row_of(row: Mapping[str, Any], key_ref: str) -> dict[str, Any]:

@@ -11,9 +11,9 @@ from datetime import timedelta
 from typing import Any
 
 from connector import ConnectorError, InDoubt, Link, Options, Payload, RecordFailed
-from connector.plentyone.answers import judge_part
 from connector.plentyone.client import BatchRefused, Operation
 from connector.plentyone.countries import Countries
+from connector.plentyone.options import ADDRESS_FIELDS
 from connector.plentyone.shapes import key_of, rows, same, valued, wire
 from connector.plentyone.street import split
 from connector.plentyone.work import Work
@@ -59,7 +59,7 @@ def _wanted(type: int, address: Address, order: Order, options: Options, countri
     if gender:
         body["gender"] = gender
     parts = split(address.street, address.country)
-    body |= _places(address, options.address_field_mapping or {}, parts.street, parts.number, parts.more)
+    body |= _places(address, options.address_field_mapping or ADDRESS_FIELDS, parts.street, parts.number, parts.more)
     body |= {"postalCode": (address.postcode or "").strip(), "town": town, "countryId": wire(country)}
     state = countries.state(address.country, address.region_code, address.region)
     if state is not None:
@@ -162,7 +162,7 @@ def _of_contact(work: Work, contact: str, absent: Sequence[Wanted], gone: Contai
                 f"its {_kind(one)} address",
                 lambda one=one: _look_up(work, contact, one),  # type: ignore[misc]
                 lambda one=one: _create(work, contact, one),  # type: ignore[misc]
-                doubt=link.doubt or work.doubt,
+                doubt=False,
                 doubt_age=age,
             )
             link.learn(id, one.digest)
@@ -194,7 +194,7 @@ def _batch(work: Work, contact: str, new: Sequence[Wanted], links: Mapping[str, 
     answers: list[Any] = []
     for one, content in zip(new, contents, strict=True):
         try:
-            answers.append(judge_part(f"Order {work.order.number}: its {_kind(one)} address", content))
+            answers.append(work.client.part(f"Order {work.order.number}: its {_kind(one)} address", content))
         except ConnectorError as error:
             failure = failure or error
     for one in new:

@@ -20,7 +20,8 @@ from connector.plentyone.shapes import rows, same
 
 BATCH = "/rest/batch"
 BATCH_LARGEST = 20
-BATCH_AGAIN_SECONDS = 86_400.0  # a refused batch is tried again after so long
+REFUSED_SECONDS = 86_400.0  # batches are tried again after so long where there are none
+ODD_SECONDS = 600.0  # ... and where one of them answered oddly
 PAGE_SIZE = 100
 NUMBERED = re.compile(r"/\d+(?=/|$)")
 
@@ -195,8 +196,10 @@ class PlentyClient(Client):
     @property
     def batches(self) -> bool:
         """Whether batch calls are worth trying."""
-        refused = self.traits().get("batch_refused_at")
-        return refused is None or self.host.now().timestamp() - float(refused) > BATCH_AGAIN_SECONDS
+        return self.host.now().timestamp() >= float(self.traits().get("no_batches_until") or 0)
+
+    def _avoid_batches(self, seconds: float) -> None:
+        self.learn(no_batches_until=round(self.host.now().timestamp() + seconds))
 
     def batch(self, operations: Sequence[Operation], reference: str | None = None) -> list[Any]:
         """Send up to 20 calls as one; their answers (not yet judged) in the order of the operations.
@@ -211,7 +214,7 @@ class PlentyClient(Client):
             data = self.call("POST", BATCH, body=body, reference=reference).data
         except (NotFound, Refused) as error:
             if isinstance(error, NotFound) or error.status in (400, 404, 405, 422, 501):
-                self.learn(batch_refused_at=self.host.now().timestamp())
+                self._avoid_batches(REFUSED_SECONDS)
                 raise BatchRefused(str(error)) from error
             raise
         finally:
@@ -219,12 +222,20 @@ class PlentyClient(Client):
         parts = _parts(data)
         matched = _matched(operations, parts)
         if matched is None:
-            self.learn(batch_refused_at=self.host.now().timestamp())
+            self._avoid_batches(REFUSED_SECONDS)
             said = f"{self.account.name}: POST {BATCH} answered {len(parts)} parts for {len(operations)} calls"
             if changes:
                 raise InDoubt(f"{said}; whether they were executed is not known")
             raise BatchRefused(said)
         return matched
+
+    def part(self, where: str, content: Any) -> Any:
+        """One element of a batch's answer, judged. After an odd one, single calls are used for a while."""
+        try:
+            return answers.judge_part(where, content)
+        except InDoubt:
+            self._avoid_batches(ODD_SECONDS)
+            raise
 
 
 def _parts(data: Any) -> list[Payload]:

@@ -11,6 +11,7 @@ from typing import Any
 
 from connector import InDoubt, Payload
 from connector.plentyone.aims import set_value
+from connector.plentyone.answers import Invalid
 from connector.plentyone.shapes import key_of, rows, same
 from connector.plentyone.work import Work, number
 from connector.records import Address, Customer
@@ -128,7 +129,14 @@ def _strangeness(row: Payload, customer: Customer) -> int:
 
 
 def _create(work: Work, customer: Customer) -> str:
-    data = work.send("POST", CONTACTS, body(work, customer))
+    made = body(work, customer)
+    try:
+        data = work.send("POST", CONTACTS, made)
+    except Invalid as error:
+        if set(error.fields) != {"number"} or "number" not in made:
+            raise
+        del made["number"]  # taken by another contact; the external id stays ours
+        data = work.send("POST", CONTACTS, made)
     id = key_of(data) if isinstance(data, Mapping) else None
     if id is None:
         raise InDoubt(f"Order {work.order.number}: PlentyONE's answer to its contact has no id")

@@ -14,7 +14,6 @@ from typing import Any
 from urllib.parse import quote
 
 from connector import InDoubt, Payload, RecordFailed, RetryLater
-from connector.plentyone.answers import judge_part
 from connector.plentyone.client import BatchRefused, Operation
 from connector.plentyone.shapes import amount, key_of, rows, same, valued
 from connector.plentyone.work import Work, number
@@ -202,7 +201,7 @@ def _relate_by_batch(work: Work, id: str, wanted: Mapping[str, tuple[str, str, s
     learned: dict[str, str | None] = {}
     try:
         for (ref, (name, field, other)), content in zip(wanted.items(), contents, strict=True):
-            data = judge_part(f"Order {work.order.number}: payment {id} to its {name}", content)
+            data = work.client.part(f"Order {work.order.number}: payment {id} to its {name}", content)
             learned[ref] = _relation(work, data, name, field, other)
     finally:
         if learned:

@@ -27,7 +27,7 @@ LOGIN = "/rest/login"
 EARLY_SECONDS = 5400.0  # a token of a day is renewed this long before it ends
 REFUSED_SECONDS = 900.0  # how long a refused password is not tried again
 PERSON_SECONDS = 30.0  # ... when a person presses "Test connection"
-LOGINS, LOGINS_SECONDS = 20, 300.0  # more than so many logins in so many seconds is a loop
+LOGINS, LOGINS_SECONDS = 60, 300.0  # more than so many logins in so many seconds is a loop
 LOCK_SECONDS = 60.0
 
 

@@ -15,7 +15,6 @@ from typing import Any
 from urllib.parse import quote
 
 from connector import ConnectorError, RetryLater, StopRun
-from connector.plentyone.answers import judge_part
 from connector.plentyone.client import BATCH_LARGEST, BatchRefused, Operation, PlentyClient
 from connector.plentyone.shapes import key_of, rows
 
@@ -79,7 +78,7 @@ class Variations:
         found: dict[str, str | None] = {}
         for sku, content in zip(group, contents, strict=True):
             try:
-                data = judge_part(f"variation {sku}", content)
+                data = self.client.part(f"variation {sku}", content)
             except RetryLater:
                 raise
             except ConnectorError:

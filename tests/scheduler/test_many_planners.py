@@ -17,7 +17,7 @@ from profiles.models import Task, TaskHistory
 from tests.scheduler.conftest import NINE, add_profile, all_tasks, minutes
 
 INSTANTS = int(os.environ.get("CONNECTOR_TEST_INSTANTS", "300"))
-PROCESSES, PROFILES, SECONDS = 4, 3, 120
+PROCESSES, PROFILES, SECONDS = 4, 3, 300
 
 
 def start() -> subprocess.Popen[bytes]:

@@ -42,7 +42,8 @@ def plain(**changes: Any) -> dict[str, Any]:
     item = {"item_id": 1, "sku": "A", "name": "Thing", "product_type": "simple", "qty_ordered": 2, "price": 10,
             "price_incl_tax": 11.9, "tax_amount": 3.8, "tax_percent": 19}  # fmt: skip
     made = {
-        "entity_id": 7, "increment_id": "100000007", "created_at": "2026-03-01 10:00:00", "updated_at": "2026-03-01 10:00:01",
+        "entity_id": 7, "increment_id": "100000007",
+        "created_at": "2026-03-01 10:00:00", "updated_at": "2026-03-01 10:00:01",
         "status": "processing", "state": "processing", "order_currency_code": "EUR", "subtotal": 20, "tax_amount": 3.8,
         "shipping_amount": 5, "shipping_incl_tax": 5, "grand_total": 28.8, "customer_email": "ada@shop.example",
         "billing_address": address, "payment": {"method": "checkmo"}, "items": [item], "store_id": 1,
@@ -129,7 +130,8 @@ def test_a_cent_between_rows_and_totals_goes_to_the_largest_line_and_more_is_a_r
 
 def test_gift_cards_store_credit_and_points_are_deductions() -> None:
     extension = {"gift_cards_amount": 3, "gift_cards": [{"code": "GC1"}], "customer_balance_amount": "2.00",
-                 "reward_currency_amount": 1, "gw_price": "", "gw_items_price": "1.0000", "gw_items_tax_amount": "0.19"}  # fmt: skip
+                 "reward_currency_amount": 1, "gw_price": "", "gw_items_price": "1.0000",
+                 "gw_items_tax_amount": "0.19"}  # fmt: skip
     order = PARSER.parse(plain(grand_total=23.99, extension_attributes=extension, tax_amount=3.8))
     assert {one.kind: one.amount for one in order.deductions} == {
         DeductionKind.GIFT_CARD: 3, DeductionKind.STORE_CREDIT: 2, DeductionKind.REWARD: 1,
@@ -218,7 +220,8 @@ def test_a_bad_field_is_named_with_what_was_received(field: str, value: Any, sai
 
 
 def test_odd_third_party_attributes_do_no_harm() -> None:
-    odd = {"a": [1, "x", {"b": None}], "shipping_assignments": "0", "gift_cards": {"x": 1}, "payment_additional_info": [None, 3],
+    odd = {"a": [1, "x", {"b": None}], "shipping_assignments": "0", "gift_cards": {"x": 1},
+           "payment_additional_info": [None, 3],
            "gw_price": "n/a", "item_applied_taxes": [{"type": "shipping", "applied_taxes": "none"}]}  # fmt: skip
     order = PARSER.parse(plain(extension_attributes=odd))
     assert order_sum(order) == Decimal("28.80")

@@ -192,6 +192,15 @@ def test_a_part_of_a_batch_is_judged_by_its_shape(content: str, expected: type[C
     assert type(raised.value) is expected
 
 
+def test_after_an_odd_part_single_calls_are_used_for_a_while() -> None:
+    wire = Wire()
+    with pytest.raises(InDoubt):
+        wire.connector.client.part("part", "")
+    assert not wire.another().client.batches
+    wire.passed = 700
+    assert wire.another().client.batches
+
+
 def test_a_part_that_is_no_text_but_an_object_is_taken_too() -> None:
     assert judge_part("part", {"id": 1}) == {"id": 1}
 

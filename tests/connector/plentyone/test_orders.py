@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
 import pytest
 
-from connector import RecordFailed, SkipRecord
+from connector import Entry, RecordFailed, SkipRecord
 from connector.plentyone import PlentyOne
+from connector.plentyone.orders import Orders
 from connector.records import Comment, Deduction, DeductionKind, LineKind, Payment, Residual
-from connector.testing import ConnectorContract
+from connector.testing import ConnectorContract, MemoryKnown, options_for
 from tests.connector.plentyone.records import ANNA, BERT, line, order, registered, shipping
-from tests.connector.plentyone.standin import Shop, StandIn
+from tests.connector.plentyone.standin import MAPPED, Shop, StandIn
+from tests.connector.plentyone.wire import Wire
 
 
 class TestPlentyOne(ConnectorContract):
@@ -179,6 +182,21 @@ def test_an_address_in_a_country_that_plentyone_does_not_know_fails_by_name(plen
     with pytest.raises(RecordFailed, match=r"no country 'XX'.*billing"):
         shop.orders.write(order(billing=replace(ANNA, country="XX")), shop.known(), shop.options())
     assert plenty.state()["counts"]["contacts"] == 0
+
+
+def test_a_contact_number_that_is_taken_is_left_to_plentyone() -> None:
+    wire = Wire()
+    wire.on("GET /rest/accounts/contacts", (200, []))
+    taken = {"validation_errors": {"number": ["The number has already been taken."]}}
+    wire.on("POST /rest/accounts/contacts", (422, taken), (200, {"id": 40001}))
+    wire.on("GET /rest/items/variations", (200, []))
+    orders = Orders(wire.connector)
+    wire.host.catalogues["webstore"] = [Entry(id="12345", name="Shop")]
+    made = order(customer=registered())
+    with pytest.raises(KeyError):  # the wire has no addresses
+        orders.write(made, MemoryKnown(), options_for(Orders, MAPPED))
+    bodies = [json.loads(one.body or "") for one in wire.sent if one.method == "POST" and "contacts" in str(one.url)]
+    assert [("number" in body, body["externalId"]) for body in bodies[:2]] == [(True, "17"), (False, "17")]
 
 
 @pytest.mark.parametrize("what", ["contact_id", "billing_id"])
