@@ -18,7 +18,7 @@ from connector.client import LoggedCall
 from profiles import models
 from profiles.db import Database, now
 from profiles.secrets import redact_text, seal, unseal
-from profiles.workers import dead, me
+from profiles.workers import alone, dead, me
 
 LOG_BATCH = 100
 LOG_SECONDS = 2.0
@@ -40,8 +40,6 @@ class State:
         self.database = database
         self.connection_id = connection_id
         self.stop = stop
-        self._local: dict[str, threading.Lock] = {}
-        self._guard = threading.Lock()
 
     def _row(self, key: str) -> tuple[str | None, int] | None:
         shared = models.Shared
@@ -64,14 +62,13 @@ class State:
             made = change(unseal(row[0]) if row and row[0] else None)
             value = None if made is None else seal(made)
             with self.database.session() as session:
+                # RETURNING, not a row count: drivers do not agree on the count of an ignored insert
                 if row is None:
-                    done = session.execute(
-                        insert_or_ignore(self.database, shared).values(
-                            connection_id=self.connection_id, key=key, value=value, version=1
-                        )
+                    statement: Any = insert_or_ignore(self.database, shared).values(
+                        connection_id=self.connection_id, key=key, value=value, version=1
                     )
                 else:
-                    done = session.execute(
+                    statement = (
                         update(shared)
                         .where(
                             shared.c.connection_id == self.connection_id,
@@ -80,16 +77,14 @@ class State:
                         )
                         .values(value=value, version=row[1] + 1)
                     )
-                if done.rowcount == 1:  # type: ignore[attr-defined]
+                if session.execute(statement.returning(shared.c.key)).first() is not None:
                     return made
             time.sleep(random.uniform(0, 0.01))
 
     @contextmanager
     def lock(self, key: str, seconds: float) -> Iterator[bool]:
         """Held by one thread of one process; a dead holder's lock is taken over at once, another's when it expires."""
-        with self._guard:
-            local = self._local.setdefault(key, threading.Lock())
-        with local:
+        with alone((self.database.url, self.connection_id, key)):
             self._take(f"lock:{key}", seconds)
             try:
                 yield True
@@ -116,12 +111,10 @@ class State:
                     session.execute(delete(shared).where(*mine))
                     found = None
                 if not found:
-                    done = session.execute(
-                        insert_or_ignore(self.database, shared).values(
-                            connection_id=self.connection_id, key=key, version=0, holder=me(), held_until=until
-                        )
+                    taken = insert_or_ignore(self.database, shared).values(
+                        connection_id=self.connection_id, key=key, version=0, holder=me(), held_until=until
                     )
-                    if done.rowcount == 1:  # type: ignore[attr-defined]
+                    if session.execute(taken.returning(shared.c.key)).first() is not None:
                         return
             if self.stop.is_set() or time.monotonic() > give_up:
                 raise RetryLater(f"another worker holds {key}", counts=False)

@@ -19,7 +19,7 @@ from connector import InDoubt, RetryLater
 from profiles import models
 from profiles.db import Database, now
 from profiles.hosting import insert_or_ignore
-from profiles.workers import dead, me
+from profiles.workers import alone, dead, me
 
 HOLD_SECONDS = 180.0
 WAIT_SECONDS = 30.0
@@ -53,8 +53,6 @@ class Links:
         self.connection_id = connection_id
         self.stop = stop
         self._known: dict[tuple[str, str], str] = {}
-        self._locks: dict[tuple[str, str], tuple[threading.Lock, int]] = {}
-        self._guard = threading.Lock()
 
     def find(self, kind: str, key: str) -> str | None:
         """The id, if known. Asked of the database once per process: an id never changes, and a miss is asked again."""
@@ -79,7 +77,7 @@ class Links:
 
     @contextmanager
     def hold(self, kind: str, key: str) -> Iterator[HeldLink]:
-        with self._alone(kind, key):
+        with alone((self.database.url, self.connection_id, kind, key)):
             link = self._take(kind, key)
             try:
                 yield link
@@ -98,23 +96,6 @@ class Links:
         elif isinstance(error, Exception):
             self.let_go(link.row_id)
         # anything else ends the process: the row stays held, and a dead holder means doubt
-
-    @contextmanager
-    def _alone(self, kind: str, key: str) -> Iterator[None]:
-        name = (kind, key)
-        with self._guard:
-            lock, users = self._locks.get(name, (threading.Lock(), 0))
-            self._locks[name] = (lock, users + 1)
-        try:
-            with lock:
-                yield
-        finally:
-            with self._guard:
-                lock, users = self._locks[name]
-                if users == 1:
-                    del self._locks[name]
-                else:
-                    self._locks[name] = (lock, users - 1)
 
     def _take(self, kind: str, key: str) -> HeldLink:
         give_up = time.monotonic() + WAIT_SECONDS

@@ -282,6 +282,7 @@ class Run:
             return
         self.ledger.take_over()
         only: int | None = None
+        unread: ConnectorError | None = None
         if order is not None:
             only = self._fetch(order)
         else:
@@ -290,16 +291,31 @@ class Run:
                 self.ledger.reconsider_skipped(self.began - timedelta(days=RECONSIDER_DAYS), RECONSIDER_LIMIT)
                 with self.database.session() as session:
                     session.get_one(models.Profile, self.profile.id).applied_version = self.profile.settings_version
-            self._read()
+            unread = self._read()
         if not self.stop.is_set():
             self._write(only)
+        if unread is not None:
+            raise unread
 
     def _since(self) -> str | None:
         return None if self.options().api_behaviour == "replace" else self.profile.mark
 
-    def _read(self) -> None:
-        """Store all pages of the window, collecting what the settings lack; then move the mark and check."""
+    def _read(self) -> ConnectorError | None:
+        """Store the window, and check what all due records need. Returns why it could not be read to its end: what was
+        stored before is written all the same, the mark stays, and the next run reads the window again."""
         missing: OrderedDict[str, None] = OrderedDict()
+        trouble: ConnectorError | None = None
+        try:
+            self._read_window(missing)
+        except ConnectorError as error:
+            log.warning("profile %s: reading broke off: %s", self.profile.name, error)
+            trouble = error
+        self._check_older(missing)
+        self._refuse(missing)
+        return trouble
+
+    def _read_window(self, missing: OrderedDict[str, None]) -> None:
+        """All pages; the mark moves when each record in them is stored."""
         mark: str | None = None
         read = 0
         for page in self.source.read(self._since(), self.options()):
@@ -308,12 +324,10 @@ class Run:
             mark = page.mark or mark
             self.tell("Reading", done=read, total=page.total)
             if self.stop.is_set():
-                return  # the mark stays: the window was not read to its end
+                return
         with self.database.session() as session:
             row = session.get_one(models.Profile, self.profile.id)
             row.mark, row.read_at = mark or row.mark, now()
-        self._check_older(missing)
-        self._refuse(missing)
 
     def _refuse(self, missing: Mapping[str, None]) -> None:
         if missing:

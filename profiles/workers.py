@@ -8,6 +8,9 @@ from __future__ import annotations
 import functools
 import os
 import socket
+import threading
+from collections.abc import Hashable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import psutil
@@ -58,3 +61,26 @@ def dead(worker: str | None) -> bool:
         return True
     except psutil.Error:
         return False
+
+
+_locks: dict[Hashable, tuple[threading.Lock, int]] = {}
+_guard = threading.Lock()
+
+
+@contextmanager
+def alone(name: Hashable) -> Iterator[None]:
+    """Let one thread of this process at a time have `name`. Across processes a row says who holds it; within one,
+    several runs share that row's holder, so this comes first."""
+    with _guard:
+        lock, users = _locks.get(name, (threading.Lock(), 0))
+        _locks[name] = (lock, users + 1)
+    try:
+        with lock:
+            yield
+    finally:
+        with _guard:
+            lock, users = _locks[name]
+            if users == 1:
+                del _locks[name]
+            else:
+                _locks[name] = (lock, users - 1)

@@ -54,7 +54,7 @@ def wanted(stand_ins: StandIns) -> set[str]:
     return {
         one["increment_id"]
         for one in stand_ins.control("magento", "orders")
-        if one["status"] in ("processing", "complete")
+        if one.get("status") in ("processing", "complete")
     }
 
 
