@@ -1,112 +1,189 @@
-"""What a shop has to offer for mappings: websites, store groups, store views, customer groups. Also the connection test.
+"""The lists of one shop: websites, stores, store views, customer groups; and what can only be learned from its orders.
 
-There is no list of order statuses, payment methods or shipping methods in Magento's REST: those are learned from orders.
+REST lists no order statuses, payment methods or shipping methods (section 0, finding 7); only Commerce as a Cloud
+Service lists its statuses. The mapping screens need them before the first order is read, so the newest orders are asked.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import logging
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from connector import AccessDenied, ConnectorError, Entry, Finding, RetryLater, StopRun, Unreachable
-from connector.magento.client import MagentoClient
-from connector.magento.cursor import criteria
+from connector import Catalogue, ConnectorError, Entry, Payload, StopRun
+from connector.magento.client import MagentoClient, criteria
 
-RIGHTS = (
-    ("Orders", "/orders", "Magento_Sales::actions_view"),
-    ("Stores", "/store/storeViews", "Magento_Backend::store"),
-    ("Customer groups", "/customerGroups/search", "Magento_Customer::group"),
+log = logging.getLogger(__name__)
+
+CATALOGUES = (
+    Catalogue(kind="website", label="Websites"),
+    Catalogue(kind="store_group", label="Stores"),
+    Catalogue(kind="store", label="Store views"),
+    Catalogue(kind="customer_group", label="Customer groups"),
+    Catalogue(kind="order_status", label="Order statuses", learned=True),
+    Catalogue(kind="payment_method", label="Payment methods", learned=True),
+    Catalogue(kind="shipping_method", label="Shipping methods", learned=True),
 )
-ADMIN_STORE = "admin"
-CLOCK_SECONDS = 120
-
-
-def rows(client: MagentoClient, path: str) -> list[Mapping[str, Any]]:
-    answer = client.call("GET", client.rest(path)).data
-    return [one for one in answer if isinstance(one, Mapping)] if isinstance(answer, list) else []
-
-
-def stores(client: MagentoClient) -> list[Entry]:
-    """Store views by code; `extra` has store_id, website, group, locale, currencies and time zone."""
-    websites = {str(one.get("id")): str(one.get("code")) for one in rows(client, "/store/websites")}
-    groups = {str(one.get("id")): str(one.get("name")) for one in rows(client, "/store/storeGroups")}
-    configured = {str(one.get("code")): one for one in rows(client, "/store/storeConfigs")}
-    made = []
-    for one in rows(client, "/store/storeViews"):
-        code = str(one.get("code"))
-        if code == ADMIN_STORE:
-            continue
-        config = configured.get(code, {})
-        extra = {
-            "store_id": str(one.get("id")),
-            "website": websites.get(str(one.get("website_id"))),
-            "group": groups.get(str(one.get("store_group_id"))),
-            "locale": config.get("locale"),
-            "base_currency": config.get("base_currency_code"),
-            "currency": config.get("default_display_currency_code"),
-            "timezone": config.get("timezone"),
-        }
-        made.append(Entry(id=code, name=str(one.get("name") or code), extra=extra))
-    return made
+STATUSES = {
+    "pending": "Pending",
+    "pending_payment": "Pending payment",
+    "processing": "Processing",
+    "fraud": "Suspected fraud",
+    "payment_review": "Payment review",
+    "holded": "On hold",
+    "complete": "Complete",
+    "closed": "Closed",
+    "canceled": "Canceled",
+}  # what every shop begins with; merchants add their own
+ADMIN = 0  # the id of the back office's own website, store and view: no order belongs to it
+GROUP_PAGE = 100
+NEWEST = 50
+CODES = (
+    "items[status,shipping_description,payment[method],extension_attributes[payment_additional_info[key,value],"
+    "shipping_assignments[shipping[method]]]]"
+)
 
 
 def collect(client: MagentoClient) -> Iterator[tuple[str, list[Entry]]]:
-    websites = [one for one in rows(client, "/store/websites") if one.get("code") != ADMIN_STORE]
+    """Websites, store groups, store views and customer groups. A store view's id is its code."""
+    yield "website", [_entry(one, website_id=one.get("id")) for one in _objects(client, "store/websites")]
+    websites = _codes_by_id(client, "store/websites")
     yield (
-        "website",
+        "store_group",
         [
-            Entry(
-                id=str(one["code"]), name=str(one.get("name") or one["code"]), extra={"website_id": str(one.get("id"))}
+            _entry(
+                one,
+                group_id=one.get("id"),
+                website=websites.get(str(one.get("website_id"))),
+                default_store_id=one.get("default_store_id"),
             )
-            for one in websites
+            for one in _objects(client, "store/storeGroups")
         ],
     )
-    groups = [one for one in rows(client, "/store/storeGroups") if str(one.get("id")) != "0"]
-    yield "store_group", [Entry(id=str(one["id"]), name=str(one.get("name") or one["id"])) for one in groups]
-    yield "store", stores(client)
-    yield "customer_group", customer_groups(client)
+    yield "store", store_views(client)
+    yield (
+        "customer_group",
+        [
+            Entry(id=str(one.get("id")), name=str(one.get("code") or one.get("id")), extra=_tax_class(one))
+            for one in _groups(client)
+        ],
+    )
 
 
-def customer_groups(client: MagentoClient) -> list[Entry]:
-    made: dict[str, Entry] = {}
+def store_views(client: MagentoClient) -> list[Entry]:
+    """By code. `extra`: store_id, website and group as codes, and the view's configuration (currencies, locale ...)."""
+    websites, groups = _codes_by_id(client, "store/websites"), _codes_by_id(client, "store/storeGroups")
+    configs = {str(one.get("id")): one for one in _objects(client, "store/storeConfigs")}
+    return [
+        _entry(
+            one,
+            store_id=one.get("id"),
+            website=websites.get(str(one.get("website_id"))),
+            group=groups.get(str(one.get("store_group_id"))),
+            active=bool(one.get("is_active", 1)),
+            **_config(configs.get(str(one.get("id")), {})),
+        )
+        for one in _objects(client, "store/storeViews")
+        if one.get("code")
+    ]
+
+
+def _entry(one: Mapping[str, Any], **extra: Any) -> Entry:
+    code = str(one.get("code") or one.get("id"))
+    return Entry(id=code, name=str(one.get("name") or code), extra=extra)
+
+
+def _codes_by_id(client: MagentoClient, route: str) -> dict[str, str]:
+    return {str(one.get("id")): str(one.get("code") or one.get("id")) for one in _objects(client, route)}
+
+
+def _objects(client: MagentoClient, route: str) -> list[dict[str, Any]]:
+    data = client.ask("GET", route).data
+    if not isinstance(data, list):
+        raise StopRun(f"{client.account.name}: GET {route} answered without a list: {str(data)[:120]}")
+    return [one for one in data if isinstance(one, dict) and str(one.get("id")) != str(ADMIN)]
+
+
+def _groups(client: MagentoClient) -> Iterator[dict[str, Any]]:
+    """All customer groups. Sorted by `id`, the name that the REST field `id` has in this collection (Swagger)."""
+    seen: set[str] = set()
     page = 1
     while True:
-        query = [pair for pair in criteria([], size=100, sort=("id",)) if "currentPage" not in pair[0]]
-        query.append(("searchCriteria[currentPage]", str(page)))
-        answer = client.call("GET", client.rest("/customerGroups/search"), query=query).data
-        items = answer.get("items") or [] if isinstance(answer, Mapping) else []
-        fresh = [one for one in items if str(one.get("id")) not in made]
-        made.update({str(one["id"]): Entry(id=str(one["id"]), name=str(one.get("code") or one["id"])) for one in fresh})
-        if not fresh or len(made) >= int(answer.get("total_count") or 0):
-            return list(made.values())
+        query = criteria(sort=[("id", "ASC")], size=GROUP_PAGE, page=page)
+        items, total = client.rows("customerGroups/search", query)
+        fresh = [one for one in items if isinstance(one, dict) and str(one.get("id")) not in seen]
+        yield from fresh
+        seen.update(str(one.get("id")) for one in fresh)
+        if not fresh or (total is not None and len(seen) >= total):
+            return
         page += 1
 
 
-def check(client: MagentoClient) -> list[Finding]:
-    """Host, login and each right, in words. The first finding is the host and login."""
-    findings: list[Finding] = []
-    for name, path, right in RIGHTS:
-        query = criteria([], size=1) if path in ("/orders", "/customerGroups/search") else None
-        try:
-            client.call("GET", client.rest(path), query=query, tries=1)
-        except AccessDenied as error:
-            if "lacks the right" in str(error) and not findings:
-                findings.append(Finding(name="Login", ok=True, message="The shop answers and knows the credentials."))
-            findings.append(Finding(name=name if findings else "Login", ok=False, message=f"{error} ({right})"))
-            if "lacks the right" not in str(error):
-                return findings
-        except (Unreachable, StopRun) as error:
-            return [*findings, Finding(name="Host", ok=False, message=str(error))]
-        except RetryLater as error:
-            return [*findings, Finding(name="Host", ok=False, message=f"The shop does not answer properly: {error}")]
-        except ConnectorError as error:
-            text = f"{error} Is the base address the shop's own, and is /rest reachable?"
-            findings.append(Finding(name=name, ok=False, message=text))
-        else:
-            if not findings:
-                findings.append(Finding(name="Login", ok=True, message="The shop answers and knows the credentials."))
-            findings.append(Finding(name=name, ok=True, message=f"{name} can be read ({right})."))
-    if abs(client.clock_offset) > CLOCK_SECONDS:
-        text = f"The shop's clock differs from ours by {client.clock_offset:.0f} seconds; signatures may be refused."
-        findings.append(Finding(name="Clock", ok=False, message=text))
-    return findings
+def _config(config: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        "locale": config.get("locale"),
+        "currency": config.get("default_display_currency_code"),
+        "base_currency": config.get("base_currency_code"),
+        "timezone": config.get("timezone"),
+        "weight_unit": config.get("weight_unit"),
+        "base_url": config.get("secure_base_url") or config.get("base_url"),
+    }
+
+
+def _tax_class(one: Mapping[str, Any]) -> dict[str, Any]:
+    return {"tax_class_id": one.get("tax_class_id"), "tax_class": one.get("tax_class_name")}
+
+
+# what is learned
+
+
+def first_codes(client: MagentoClient) -> dict[str, list[Entry]]:
+    """What the mapping screens can offer before any order was read: usual statuses, and the codes of the newest orders.
+
+    An order list that fails is no reason to collect nothing: what is missing is learned while orders are read.
+    """
+    found = {"order_status": [Entry(id=code, name=name) for code, name in STATUSES.items()]}
+    try:
+        if client.saas:
+            found["order_status"] = _statuses(client) or found["order_status"]
+        query = criteria(sort=[("entity_id", "DESC")], size=NEWEST, page=1, fields=CODES)
+        rows, _ = client.rows("orders", query, tries=1)
+    except ConnectorError as error:
+        log.info("%s: no codes from the newest orders: %s", client.account.name, error)
+        return found
+    for kind, entry in codes(row for row in rows if isinstance(row, dict)):
+        if entry.id not in {one.id for one in found.setdefault(kind, [])}:
+            found[kind].append(entry)
+    return found
+
+
+def _statuses(client: MagentoClient) -> list[Entry]:
+    """Only Commerce as a Cloud Service lists them; a status of several states is listed several times."""
+    rows = [one for one in _objects(client, "order-statuses") if one.get("status")]
+    return [Entry(id=str(one["status"]), name=str(one.get("label") or one["status"])) for one in rows]
+
+
+def codes(payloads: Iterable[Payload]) -> Iterator[tuple[str, Entry]]:
+    """Status, payment method and shipping method of orders, with the names that the orders give them."""
+    for payload in payloads:
+        status, payment = payload.get("status"), payload.get("payment")
+        extension = payload.get("extension_attributes")
+        extension = extension if isinstance(extension, dict) else {}
+        if isinstance(status, str) and status:
+            yield "order_status", Entry(id=status, name=STATUSES.get(status) or status.replace("_", " ").capitalize())
+        if isinstance(payment, dict) and isinstance(payment.get("method"), str) and payment["method"]:
+            titles = [
+                one["value"].strip()
+                for one in _dicts(extension.get("payment_additional_info"))
+                if one.get("key") == "method_title" and isinstance(one.get("value"), str) and one["value"].strip()
+            ]
+            yield "payment_method", Entry(id=payment["method"], name=(titles or [payment["method"]])[0])
+        for one in _dicts(extension.get("shipping_assignments")):
+            shipping = one.get("shipping")
+            method = shipping.get("method") if isinstance(shipping, dict) else None
+            if isinstance(method, str) and method:
+                yield "shipping_method", Entry(id=method, name=str(payload.get("shipping_description") or method))
+
+
+def _dicts(value: Any) -> list[dict[str, Any]]:
+    return [one for one in value if isinstance(one, dict)] if isinstance(value, list) else []

@@ -1,248 +1,234 @@
-"""How Magento is spoken to: signed requests, and its answers read by their body first.
-
-Integration tokens are signed by OAuth 1.0a with HMAC-SHA256 (each try anew: a nonce is good for one use). Sending such a
-token as Bearer is refused since 2.4.4 unless the shop allows it; an admin token needs two-factor login switched off.
-"""
+"""The HTTP session to one Magento shop: addresses, signatures, tokens. What answers mean stands in `answers`."""
 
 from __future__ import annotations
 
 import hashlib
-import re
-import time
-from collections.abc import Mapping
+import threading
+from collections.abc import Sequence
 from typing import Any
+from urllib.parse import quote
 
 import requests
 from oauthlib.oauth1 import SIGNATURE_HMAC_SHA256
 from oauthlib.oauth1 import Client as Signer
 
-from connector import AccessDenied, Answer, Client, InDoubt, RecordFailed, RetryLater, StopRun, Unreachable
-from connector.client import dumps
+from connector import AccessDenied, Account, Answer, Client, Host, InDoubt, Payload, RetryLater, StopRun
+from connector.client import READ_SECONDS, Query, dumps
+from connector.magento import answers
 
-PROXY_HINT = (
-    "The shop rebuilds the address from its own scheme and host: behind a proxy that ends TLS, the web server must be told "
-    "the original scheme (X-Forwarded-Proto). Also compare the four secrets character by character."
-)
 OAUTH_SECRETS = {
-    "consumer_key_rejected": "The consumer key is unknown to the shop",
-    "consumer_key_invalid": "The consumer key is not a valid one",
-    "token_rejected": "The access token is unknown to the shop",
-    "token_revoked": "The access token was revoked: activate the integration again",
-    "token_revoke": "The access token was revoked: activate the integration again",
-    "token_expired": "The access token has expired",
-    "token_used": "The access token was used up",
-    "timestamp_refused": "The shop refuses our time: the clocks differ by more than ten minutes",
-    "signature_method_rejected": "The shop does not accept signatures by HMAC-SHA256",
+    "consumer_key": "consumer key",
+    "consumer_secret": "consumer secret",
+    "access_token": "access token",
+    "access_token_secret": "access token secret",
 }
+NEEDED = {
+    "oauth": OAUTH_SECRETS,
+    "bearer": {"access_token": "access token"},
+    "admin": {"username": "user name", "password": "password"},
+}
+PATIENCE = 3  # times the usual wait: a list of full orders takes Magento half a minute on a bad day
+LOCK_SECONDS = 60.0
+REFUSED_SECONDS = 900.0  # how long a refused admin password is not tried again: Magento locks accounts
+PERSON_SECONDS = 10.0  # ... when a person presses "Test connection"
+
+Filter = tuple[str, str, Any]  # field, condition, value
+Sort = tuple[str, str]  # field, ASC or DESC
 
 
-class NotFound(RecordFailed):
-    """No such record, or no such address."""
-
-
-class TooSlow(RetryLater):
-    """A gateway gave up waiting (502, 504), or the shop failed with a masked error (500): perhaps the page is too large."""
-
-
-class PageTooLarge(RetryLater):
-    """The shop limits pages to `largest` rows."""
-
-    def __init__(self, message: str, largest: int) -> None:
-        super().__init__(message)
-        self.largest = largest
+def criteria(
+    filters: Sequence[Filter] = (),
+    sort: Sequence[Sort] = (),
+    *,
+    size: int | None = None,
+    page: int | None = None,
+    fields: str | None = None,
+) -> list[tuple[str, Any]]:
+    """The query of a list call: every filter in a group of its own, so that all must hold (section 3)."""
+    query: list[tuple[str, Any]] = []
+    for number, (field, condition, value) in enumerate(filters):
+        path = f"searchCriteria[filter_groups][{number}][filters][0]"
+        query += [(f"{path}[field]", field), (f"{path}[value]", value), (f"{path}[condition_type]", condition)]
+    for number, (field, direction) in enumerate(sort):
+        path = f"searchCriteria[sortOrders][{number}]"
+        query += [(f"{path}[field]", field), (f"{path}[direction]", direction)]
+    if size is not None:
+        query.append(("searchCriteria[pageSize]", size))
+    if page is not None:
+        query.append(("searchCriteria[currentPage]", page))
+    if not query:
+        query.append(("searchCriteria", ""))
+    if fields is not None:
+        query.append(("fields", fields))
+    return query
 
 
 class MagentoClient(Client):
-    """One shop. `rest(path)` gives the full path below the base address, for all store views."""
+    """One account's session, for several threads. Calls are made by `ask`, which knows where routes live."""
 
-    @property
-    def _given(self) -> Any:
-        return self.account.settings
+    read_seconds = PATIENCE * READ_SECONDS
 
-    def rest(self, path: str, store: str = "all") -> str:
-        if self._given.address_form == "saas":
-            return f"/V1{path}"
-        return f"{'/index.php' if self._given.index_php else ''}/rest/{store}/V1{path}"
+    def __init__(self, account: Account, host: Host) -> None:
+        super().__init__(account, host)
+        settings = account.settings
+        self.auth: str = settings.get("auth") or "oauth"
+        self.saas: bool = settings.get("address_form") == "saas"
+        self.index_php: bool = bool(settings.get("index_php"))
+        self.values = {name: str(settings.get(name) or "").strip() for name in (*OAUTH_SECRETS, "username", "password")}
+        self._here = threading.local()
+        told = "\n".join((account.base_url, self.values["username"], self.values["password"]))
+        self._digest = hashlib.sha256(told.encode()).hexdigest()[:24]
 
-    # authorization
+    def missing(self) -> str | None:
+        """A sentence naming what this way of signing in needs and the account lacks; None when it is complete."""
+        if self.saas and self.auth != "bearer":
+            return (
+                f"{self.account.name}: Adobe Commerce as a Cloud Service takes no integrations or admin tokens. "
+                "Choose 'bearer' and enter an Adobe IMS token as access token."
+            )
+        lacking = [label for name, label in NEEDED[self.auth].items() if not self.values[name]]
+        if not lacking:
+            return None
+        return f"{self.account.name}: signing in by '{self.auth}' needs the {' and the '.join(lacking)}; enter it."
+
+    def path(self, route: str, store: str = "all") -> str:
+        """Where a route such as "orders/5" lives in this shop."""
+        if self.saas:
+            return f"/V1/{route}"
+        return f"{'/index.php' if self.index_php else ''}/rest/{quote(store, safe='')}/V1/{route}"
+
+    def ask(
+        self,
+        method: str,
+        route: str,
+        *,
+        query: Query | None = None,
+        body: Any = None,
+        store: str | None = None,
+        write: bool | None = None,
+        reference: str | None = None,
+        tries: int | None = None,
+    ) -> Answer:
+        """Call a route. `store` is a store view's code; texts and e-mails then come out in its language.
+
+        Raises what `Client.call` and `answers.judge` raise.
+        """
+        self._here.store = store
+        try:
+            return self.call(
+                method,
+                self.path(route, store or "all"),
+                query=query,
+                body=body,
+                write=write,
+                reference=reference,
+                tries=tries,
+            )
+        finally:
+            self._here.store = None
+
+    def rows(self, route: str, query: Query, *, tries: int | None = None) -> tuple[list[Any], int | None]:
+        """The `items` of a list call and its `total_count`, None when that is missing.
+
+        Raises StopRun when the answer is not shaped like a list.
+        """
+        data = self.ask("GET", route, query=query, tries=tries).data
+        items = data.get("items") if isinstance(data, dict) else None
+        if items is None and isinstance(data, dict) and "items" in data:
+            items = []  # some shops answer null for nothing
+        if not isinstance(items, list):
+            raise StopRun(f"{self.account.name}: GET {route} answered without a list of items: {str(data)[:120]}")
+        total = data.get("total_count")
+        return items, total if isinstance(total, int) and not isinstance(total, bool) else None
+
+    # what the base asks
 
     def authorize(self, request: requests.PreparedRequest) -> None:
-        if self._given.address_form == "saas":
-            request.headers["Store"] = "all"
-        if str(request.url).endswith("/integration/admin/token"):
+        url = str(request.url).replace("[", "%5B").replace("]", "%5D")  # signed and sent alike
+        request.url = url
+        if self.saas and (store := getattr(self._here, "store", None)):
+            request.headers["Store"] = store
+        if getattr(self._here, "login", False):
             return
-        kind = self._given.auth
-        if kind == "bearer":
-            request.headers["Authorization"] = f"Bearer {self._needed('access_token')}"
-        elif kind == "admin":
-            request.headers["Authorization"] = f"Bearer {self._admin_token()}"
-        else:
+        if sentence := self.missing():
+            raise StopRun(sentence)
+        if self.auth == "oauth":
             signer = Signer(
-                self._needed("consumer_key"),
-                client_secret=self._needed("consumer_secret"),
-                resource_owner_key=self._needed("access_token"),
-                resource_owner_secret=self._needed("access_token_secret"),
+                self.values["consumer_key"],
+                client_secret=self.values["consumer_secret"],
+                resource_owner_key=self.values["access_token"],
+                resource_owner_secret=self.values["access_token_secret"],
                 signature_method=SIGNATURE_HMAC_SHA256,
             )
-            # The JSON body is no part of the signature; the query is, as it is sent.
-            _, headers, _ = signer.sign(str(request.url), http_method=str(request.method))
+            _, headers, _ = signer.sign(url, http_method=str(request.method), headers={})
             request.headers["Authorization"] = headers["Authorization"]
-
-    def _needed(self, name: str) -> str:
-        value = self._given.get(name)
-        if not value:
-            raise AccessDenied(f"{self.account.name}: {name} is missing in the credentials (auth: {self._given.auth}).")
-        return str(value)
-
-    def _credentials(self) -> str:
-        text = f"{self._needed('username')}\n{self._needed('password')}"
-        return hashlib.sha256(text.encode()).hexdigest()
-
-    def _admin_token(self) -> str:
-        known = self.host.state.read("admin_token")
-        if known and known.get("for") == self._credentials():
-            return str(known["token"])
-        with self.host.state.lock("admin_token", 60):
-            known = self.host.state.read("admin_token")
-            if known and known.get("for") == self._credentials():
-                return str(known["token"])
-            body = {"username": self._needed("username"), "password": self._needed("password")}
-            answer = self._once("POST", self.rest("/integration/admin/token"), None, dumps(body).encode(), False, None)
-            if not answer.ok or not isinstance(answer.data, str):
-                raise AccessDenied(f"{self.account.name}: no admin token: {said(answer)}")
-            token = {"token": answer.data, "for": self._credentials(), "at": time.time()}
-            self.host.state.change("admin_token", lambda _: token)
-            return answer.data
-
-    def renew(self, answer: Answer) -> bool:
-        text = answer.text.lower()
-        if "nonce" in text:
-            return True  # signed anew, with a fresh nonce
-        if self._given.auth != "admin" or "isn't authorized" not in text.replace("\\u0027", "'"):
-            return False
-        used = self.host.state.read("admin_token")
-        self.host.state.change("admin_token", lambda now: None if now == used else now)
-        return used is not None
-
-    # answers
+        elif self.auth == "bearer":
+            request.headers["Authorization"] = f"Bearer {self.values['access_token']}"
+        else:
+            self._here.token = self._token(refused=None)
+            request.headers["Authorization"] = f"Bearer {self._here.token}"
 
     def judge(self, answer: Answer, write: bool) -> None:
-        where = f"{self.account.name}: {answer.method} {answer.path}"
-        if answer.ok and answer.is_json:
-            return
-        if not answer.is_json:
-            raise self._not_json(answer, where, write)
-        text = said(answer)
-        if answer.status in (401, 403):
-            raise AccessDenied(f"{self.account.name}: {denied(answer, text)}")
-        if answer.status == 400:
-            largest = re.search(r"pageSize is (\d+)", text)
-            if largest:
-                raise PageTooLarge(f"{where}: {text}", int(largest[1]))
-            oauth = oauth_problem(answer)
-            if oauth:
-                raise AccessDenied(f"{self.account.name}: {oauth}")
-        if answer.status == 404:
-            raise NotFound(f"{where}: {text}")
-        if answer.status == 429:
-            wait = answer.headers.get("Retry-After", "")
-            raise RetryLater(f"{where} was refused: too many calls", after=float(wait) if wait.isdigit() else 30.0)
-        if answer.status in (502, 504):
-            raise TooSlow(f"{where}: the shop's gateway gave up waiting ({answer.status})")
-        if answer.status == 503:
-            raise Unreachable(f"{where}: the shop is closed for maintenance ({text})", after=20)
-        if answer.status >= 500:
-            raise self.unsure(f"{where}: the shop failed: {text}", write)
-        if write:
-            raise RecordFailed(f"{where} was refused: {text}")
-        raise StopRun(f"{where} was refused ({answer.status}): {text}")
+        answers.judge(self.account.name, answer, write, self.auth)
 
-    def unsure(self, message: str, write: bool) -> RetryLater:
-        return InDoubt(f"{message}; whether the change was made is not known") if write else TooSlow(message)
+    def renew(self, answer: Answer) -> bool:
+        """A nonce that was used before needs a new signature only; an admin token may have ended."""
+        if self.auth == "oauth":
+            return answers.NONCE_USED.search(answer.text) is not None
+        if self.auth == "admin" and not answers.TWO_FACTOR.search(answer.text):
+            self._token(refused=self._here.token)
+            return True
+        return False
 
-    def _not_json(self, answer: Answer, where: str, write: bool) -> Exception:
-        text = answer.text.lower()
-        if "cloudflare" in text or "sucuri" in text or "access denied" in text or "captcha" in text:
-            return AccessDenied(
-                f"{self.account.name}: a web firewall stands before the shop ({answer.status}: {title(answer.text)}). "
-                "Let this host's address pass to /rest."
-            )
-        if answer.status == 503 or "maintenance" in text:
-            return Unreachable(
-                f"{self.account.name}: the shop is closed for maintenance ({title(answer.text)})", after=20
-            )
-        if answer.status in (502, 504):
-            return TooSlow(f"{where}: the shop's gateway gave up waiting ({answer.status})")
-        if answer.status == 429:
-            return RetryLater(f"{where} was refused: too many calls", after=30)
-        if answer.status >= 500 or answer.ok:
-            return self.unsure(f"{where}: expected JSON, got {answer.status} {title(answer.text)!r}", write)
-        return StopRun(
-            f"{self.account.name}: {self.base_url} answers {answer.status} with a web page ({title(answer.text)!r}). "
-            "Is this the shop's own address, and is /rest reachable?"
-        )
+    # the admin token: one for all threads and processes
 
+    def _token(self, refused: str | None) -> str:
+        token = self._shared(refused)
+        if token is None:
+            with self.host.state.lock("admin_token", LOCK_SECONDS):
+                token = self._shared(refused) or self._login()
+        return token
 
-def title(html: str) -> str:
-    """What a page calls itself, or how it begins."""
-    found = re.search(r"<(title|h1)[^>]*>(.*?)</\1>", html, re.S | re.I)
-    text = found[2] if found else re.sub(r"<[^>]+>", " ", html)
-    return " ".join(text.split())[:120]
+    def _shared(self, refused: str | None) -> str | None:
+        fact = self.host.state.read("admin_token")
+        if not fact or fact.get("digest") != self._digest or fact.get("token") == refused:
+            return None
+        return str(fact["token"])
 
+    def forget_refusal(self) -> None:
+        """Allow a person's test to try a password again that was refused a little while ago."""
+        fact = self.host.state.read("admin_refused")
+        if fact and self.host.now().timestamp() - float(fact["at"]) >= PERSON_SECONDS:
+            self.host.state.change("admin_refused", lambda _: None)
 
-def said(answer: Answer) -> str:
-    """Magento's message with its placeholders filled: %1 … from a list, %name from an object. Traces are left out."""
-    data = answer.data
-    if isinstance(data, Mapping) and isinstance(data.get("messages"), Mapping):
-        errors = data["messages"].get("error") or []
-        return "; ".join(fill(one) for one in errors if isinstance(one, Mapping)) or answer.excerpt()
-    if not isinstance(data, Mapping) or not data.get("message"):
-        return answer.excerpt()
-    rows = [data, *(one for one in data.get("errors") or () if isinstance(one, Mapping))]
-    return "; ".join(dict.fromkeys(fill(one) for one in rows))
+    def _login(self) -> str:
+        now = self.host.now().timestamp()
+        fact = self.host.state.read("admin_refused")
+        if fact and fact.get("digest") == self._digest and now - float(fact["at"]) < REFUSED_SECONDS:
+            raise AccessDenied(f"{fact['said']} (not tried again since; change the password or test the connection)")
+        body = {"username": self.values["username"], "password": self.values["password"]}
+        path = self.path("integration/admin/token")
+        try:
+            answer = self._sign_in(path, body)
+            answers.judge(self.account.name, answer, False, "admin")
+            if not isinstance(answer.data, str) or not answer.data:
+                raise StopRun(
+                    f"{self.account.name}: POST {path} answered without a token: {type(answer.data).__name__}"
+                )
+        except AccessDenied as error:
+            said = str(error)
+            self.host.state.change("admin_refused", lambda _: {"digest": self._digest, "at": now, "said": said})
+            self.host.state.change("admin_token", lambda _: None)
+            raise
+        fresh: Payload = {"token": answer.data, "digest": self._digest}
+        self.host.state.change("admin_token", lambda _: fresh)
+        return answer.data
 
-
-def fill(given: Mapping[str, Any]) -> str:
-    text = str(given.get("message", ""))
-    parameters = given.get("parameters")
-    if isinstance(parameters, list):
-        parameters = {str(position): value for position, value in enumerate(parameters, 1)}
-    if isinstance(parameters, Mapping):
-        for name in sorted(map(str, parameters), key=len, reverse=True):
-            text = text.replace(f"%{name}", str(parameters[name]))
-    return " ".join(text.split())
-
-
-def oauth_problem(answer: Answer) -> str | None:
-    """What an OAuth error code in the body means, or None."""
-    text = answer.text
-    if isinstance(answer.data, Mapping):
-        text += str(answer.data.get("oauth_problem") or "")
-    for code, meaning in OAUTH_SECRETS.items():
-        if code in text:
-            return f"{meaning} ({code})."
-    return None
-
-
-def denied(answer: Answer, text: str) -> str:
-    known = oauth_problem(answer)
-    if known:
-        return known
-    lower = text.lower()
-    if "signature" in lower:
-        return f"The shop does not accept our signature: {text} {PROXY_HINT}"
-    resource = None
-    parameters = answer.data.get("parameters") if isinstance(answer.data, Mapping) else None
-    if isinstance(parameters, Mapping):
-        resource = parameters.get("resources") or parameters.get("resource")
-    elif isinstance(parameters, list) and parameters:
-        resource = parameters[0]
-    if resource is None:
-        found = re.search(r"[A-Z][A-Za-z]+_[A-Z][A-Za-z]+::\w+", text)
-        resource = found[0] if found else None
-    if resource and "self" not in str(resource):
-        return f"The integration lacks the right {resource}: allow it under System » Integrations » API, then activate."
-    return f"The shop refuses the credentials: {text}"
-
-
-__all__ = ["MagentoClient", "NotFound", "PageTooLarge", "TooSlow", "denied", "fill", "said", "title"]
+    def _sign_in(self, path: str, body: Payload) -> Answer:
+        self._here.login = True
+        try:
+            return self._once("POST", path, None, dumps(body).encode(), True, None, secret=True)
+        except InDoubt as error:  # a token more or less changes nothing
+            raise RetryLater(str(error).split("; whether")[0]) from error
+        finally:
+            self._here.login = False

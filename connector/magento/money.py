@@ -1,208 +1,224 @@
 """What the customer pays for each line, to the cent.
 
-Magento's REST rewrites `row_total` (net of the discount in some versions, floored in others) and shows the parent's
-`price` on children; neither is used. What holds in every version is, per row and in the order's currency:
+Magento's REST rewrites `row_total` (net of the discount in some versions, floored at zero in others) and shows the
+parent's `price` on children; neither is ever used. What holds in every version is, per row and in the order's currency:
 
-    to pay = price × quantity − discount + tax + discount tax compensation
+    to pay = price × quantity − discount + tax + discount tax compensation + fixed product tax
 
-The last two make it right in both kinds of catalogue: where prices include tax, the discount is gross and the
-compensation gives back the tax it had taken off; where they do not, the compensation is zero. But where prices include
-tax, Magento rounds the net unit price, so that many pieces drift from the row; there the second reading is exact:
+The last but one makes it right in both kinds of catalogue: where prices include tax, the discount is gross and the
+compensation gives back the tax that it had taken off; where they do not, the compensation is zero. But where prices
+include tax, Magento rounds the net unit price, so that many pieces drift from the row; there a second reading is exact:
 
-    to pay = price including tax × quantity − discount
+    to pay = price including tax × quantity − discount + fixed product tax
 
-The first reading is taken where it sums up to the grand total, else the second where that does.
-Over the whole order the same is (systems with 18 of 19 public orders as witness):
+All rows are taken in the reading that comes nearer to the order's own totals, the first if both are as near.
+Over the whole order the same is (18 of 19 public orders are witness, the last has a surcharge module):
 
     grand total = subtotal + shipping + tax + compensations + discount (negative) − gift cards − store credit − points
 
 **The one rounding rule.** Rows are rounded to the cent, half away from zero. Where their sum differs from the order's
-own totals by no more than a cent per line and half a cent per piece, the difference is rounding: it goes to the line
-with the largest amount. What the grand total holds beyond those totals is a residual, named, never spread.
+own totals by no more than a cent per line, and the own totals from the grand total by no more than one cent, that is
+rounding: it goes to the sold line with the largest amount. All else is a residual, named, never spread.
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import replace
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from decimal import Decimal
-from typing import Any
+from itertools import product
 
+from connector.client import loads
+from connector.magento.parts import Part
 from connector.magento.reading import ZERO, Fields, number
-from connector.records import CENT, Deduction, DeductionKind, LineKind, OrderLine, Residual, cents
+from connector.records import CENT, Deduction, DeductionKind, cents
 
 HUNDRED = Decimal(100)
-FEE_WORDS = re.compile(r"fee|surcharge|charge|cod|cash|extra|wrap|donation|tip|insurance", re.I)
-BASE_WORDS = re.compile(r"(^|[._])base_")
+WRAPPINGS = (("gw", "Gift wrapping"), ("gw_items", "Gift wrapping of items"), ("gw_card", "Printed gift card"))
+CREDITS = (
+    (DeductionKind.STORE_CREDIT, "customer_balance_amount", "Store credit"),
+    (DeductionKind.REWARD, "reward_currency_amount", "Reward points"),
+)
 
 
-def row_amounts(item: Fields, quantity: Decimal, *, by_gross: bool = False) -> dict[str, Decimal]:
-    """`gross` (the row with tax, before discount), `discount` (positive, with tax) and `tax` of an order item.
+@dataclass(frozen=True, kw_only=True)
+class Amounts:
+    """Of one line, with tax: the row before discount, what is taken off (never negative), the tax in what is paid."""
 
-    `by_gross` takes the second reading (see the module).
-    """
-    net = item.amount("price") * quantity
-    tax = item.amount("tax_amount")
-    discount = item.amount("discount_amount")
-    if by_gross and item.amount("price_incl_tax"):
-        payable = max(ZERO, cents(item.amount("price_incl_tax") * quantity - discount))
-    else:
-        payable = cents(net + tax + item.amount("discount_tax_compensation_amount") - discount)
-    if not discount:
-        return {"gross": payable, "discount": ZERO, "tax": cents(tax)}
-    rate = item.amount("tax_percent")
+    gross: Decimal = ZERO
+    discount: Decimal = ZERO
+    tax: Decimal = ZERO
+
+    @property
+    def payable(self) -> Decimal:
+        return self.gross - self.discount
+
+
+@dataclass(frozen=True, kw_only=True)
+class Fee:
+    """A fee that the order knows by name. `gross` includes `tax`."""
+
+    key: str
+    name: str
+    gross: Decimal
+    tax: Decimal = ZERO
+
+
+def exact(amount: Decimal) -> Decimal:
+    """An amount in its usual form: two decimals, more only where it has more."""
+    return cents(amount) if amount == cents(amount) else amount.normalize()
+
+
+def payable(gross: Decimal, to_pay: Decimal, tax: Decimal, *, discounted: bool) -> Amounts:
+    """`gross` counts only where there is a discount; it is never less than what is paid."""
+    to_pay = cents(to_pay)
+    gross = max(cents(gross), to_pay) if discounted else to_pay
+    return Amounts(gross=gross, discount=gross - to_pay, tax=cents(tax))
+
+
+def row(order: Fields, part: Part, *, by_gross: bool) -> Amounts:
+    """The amounts of one row; `by_gross` takes the second reading where the row has a price including tax."""
+    if not part.bears:
+        return Amounts()
+    item = part.item
+    quantity = item.needed_amount("qty_ordered")
+    net = _net(order, part, quantity)
     unit = item.amount("price_incl_tax")
-    gross = cents(unit * quantity) if unit else cents(net * (HUNDRED + rate) / HUNDRED)
-    if gross < payable:  # price_incl_tax is a rounded unit price; a discount is never negative
-        gross = payable
-    return {"gross": gross, "discount": gross - payable, "tax": cents(tax)}
+    tax, discount = item.amount("tax_amount"), item.amount("discount_amount")
+    gross = unit * quantity if unit else net * (HUNDRED + item.amount("tax_percent")) / HUNDRED
+    if by_gross and unit:
+        to_pay = gross - discount
+    else:
+        to_pay = net + tax + item.amount("discount_tax_compensation_amount") - discount
+    fixed, fixed_tax = fixed_product_tax(item)
+    return payable(gross + fixed, to_pay + fixed, tax + fixed_tax, discounted=bool(discount))
 
 
-def shipping_amounts(order: Fields) -> dict[str, Decimal]:
-    """The same for shipping."""
-    tax = order.amount("shipping_tax_amount")
-    discount = order.amount("shipping_discount_amount")
-    net = order.amount("shipping_amount")
-    payable = cents(net + tax + order.amount("shipping_discount_tax_compensation_amount") - discount)
-    if not discount:
-        return {"gross": payable, "discount": ZERO, "tax": cents(tax)}
-    gross = max(cents(order.amount("shipping_incl_tax") or net + tax), payable)
-    return {"gross": gross, "discount": gross - payable, "tax": cents(tax)}
+def _net(order: Fields, part: Part, quantity: Decimal) -> Decimal:
+    """The row without tax, before discount. A child's `price` may be its parent's, so it is never looked at."""
+    item = part.item
+    rate = HUNDRED + item.amount("tax_percent")
+    if part.bundle is None and item.text("parent_item_id") is None:
+        if item.data.get("price") is not None:
+            return item.amount("price") * quantity
+        return item.needed_amount("price_incl_tax") * quantity * HUNDRED / rate
+    base = item.amount("base_price") * quantity
+    if order.text("base_currency_code") in (None, order.text("order_currency_code")) or not base:
+        return base
+    if unit := item.amount("price_incl_tax"):
+        return unit * quantity * HUNDRED / rate
+    above = part.bundle.amount("base_price") if part.bundle else ZERO
+    if part.bundle and above:  # its share of what the bundle costs in the order's currency
+        return base * part.bundle.amount("price") / above
+    return base * (order.amount("base_to_order_rate") or Decimal(1))
 
 
-def shipping_rate(order: Fields, extension: Fields, rates: list[Decimal]) -> Decimal | None:
-    """Percent. From the applied taxes of type shipping, else from the amounts, snapped to a rate that occurs."""
-    for row in extension.loose_rows("item_applied_taxes"):
-        if row.text("type") == "shipping":
-            found = [number(tax.data.get("percent")) for tax in row.loose_rows("applied_taxes")]
-            known = [rate for rate in found if rate is not None]
-            if known:
-                return sum(known, ZERO)
-    net = order.amount("shipping_amount")
-    tax = order.amount("shipping_tax_amount")
-    if not tax:
-        incl = order.amount("shipping_incl_tax")
-        tax = incl - net if incl > net else ZERO
-    if not net or not tax:
-        return ZERO
-    rate = tax / net * HUNDRED
-    near = [one for one in rates if abs(one - rate) <= 1]
-    return min(near, key=lambda one: abs(one - rate)) if near else cents(rate)
-
-
-def fees(extension: Fields) -> Iterator[tuple[str, str, Decimal, Decimal]]:
-    """Gift wrapping of Adobe Commerce: (key, name, gross, tax). Amounts may come as text, also as an empty one."""
-    for key, name in (
-        ("gw", "Gift wrapping"),
-        ("gw_items", "Gift wrapping of items"),
-        ("gw_card", "Gift card (printed)"),
-    ):
-        price = number(extension.data.get(f"{key}_price")) or ZERO
-        tax = number(extension.data.get(f"{key}_tax_amount")) or ZERO
-        if price:
-            yield key, name, cents(price + tax), cents(tax)
-
-
-def deductions(extension: Fields) -> tuple[Deduction, ...]:
-    """Gift cards, store credit and reward points of Adobe Commerce, in the order's currency."""
-    made: list[Deduction] = []
-    cards = number(extension.data.get("gift_cards_amount")) or ZERO
-    if cards:
-        codes = [row.text("code") for row in extension.loose_rows("gift_cards")]
-        code = ", ".join(one for one in codes if one) or None
-        made.append(Deduction(kind=DeductionKind.GIFT_CARD, amount=abs(cents(cards)), name="Gift card", code=code))
-    for kind, field, name in (
-        (DeductionKind.STORE_CREDIT, "customer_balance_amount", "Store credit"),
-        (DeductionKind.REWARD, "reward_currency_amount", "Reward points"),
-    ):
-        amount = number(extension.data.get(field)) or ZERO
-        if amount:
-            made.append(Deduction(kind=kind, amount=abs(cents(amount)), name=name))
-    return tuple(made)
-
-
-def order_total(order: Fields) -> Decimal:
-    """What the order's own totals add up to, before deductions."""
-    return sum(
+def fixed_product_tax(item: Fields) -> tuple[Decimal, Decimal]:
+    """(with tax, the tax in it) of a row: Magento keeps it outside `price` and `tax_amount`."""
+    amount = item.amount("weee_tax_applied_row_amount")
+    if not amount:
+        return ZERO, ZERO
+    told = item.data.get("weee_tax_applied")
+    try:
+        rows = loads(told) if isinstance(told, str) else told
+    except ValueError:
+        rows = None
+    known = [one for one in rows if isinstance(one, dict)] if isinstance(rows, list) else []
+    tax = sum(
         (
-            order.amount(name)
-            for name in (
-                "subtotal",
-                "shipping_amount",
-                "tax_amount",
-                "discount_tax_compensation_amount",
-                "shipping_discount_tax_compensation_amount",
-                "discount_amount",
-            )
+            (number(one.get("row_amount_incl_tax")) or ZERO) - (number(one.get("row_amount")) or ZERO)
+            for one in known
+            if one.get("row_amount_incl_tax") is not None
         ),
         ZERO,
     )
+    return amount + tax, tax
 
 
-def wanted_total(order: Fields, taken_off: tuple[Deduction, ...]) -> Decimal:
-    """What the lines have to sum up to: the grand total and what was deducted from it."""
-    return cents(order.needed_amount("grand_total")) + sum((one.amount for one in taken_off), ZERO)
+def shipping(order: Fields) -> Amounts:
+    """Shipping as a row of its own."""
+    net, incl = order.amount("shipping_amount"), order.amount("shipping_incl_tax")
+    tax, discount = order.amount("shipping_tax_amount"), order.amount("shipping_discount_amount")
+    compensation = order.amount("shipping_discount_tax_compensation_amount")
+    to_pay = net + tax + compensation - discount
+    return payable(incl or net + tax + compensation, to_pay, tax, discounted=bool(discount))
 
 
-def settle(
-    order: Fields, extension: Fields, lines: list[OrderLine], taken_off: tuple[Deduction, ...], weee: Decimal
-) -> tuple[list[OrderLine], Residual | None]:
-    """Lines that sum up exactly to the grand total plus deductions, and what cannot be explained (see the module)."""
-    wanted = wanted_total(order, taken_off)
-    own = own_total(order, lines)
-    drift = own - summed(lines)
-    pieces = sum((line.quantity for line in lines), ZERO)
-    if drift and lines and abs(drift) <= CENT * len(lines) + CENT / 2 * pieces:
-        place = max(range(len(lines)), key=lambda position: lines[position].total)
-        if lines[place].total + drift >= 0:
-            lines = [*lines]
-            lines[place] = replace(lines[place], gross=lines[place].gross + drift)
-    difference = wanted - summed(lines)
-    if not difference:
-        return lines, None
-    if weee and difference == cents(weee):
-        fixed = OrderLine(key="weee", kind=LineKind.SURCHARGE, name="Fixed product tax", gross=difference)
-        return [*lines, fixed], None
-    return lines, Residual(amount=difference, name=cause(extension, lines, difference, own == wanted))
+def fees(extension: Fields) -> Iterator[Fee]:
+    """Gift wrapping and custom fees of Adobe Commerce. Amounts may come as text, also as an empty one."""
+    for key, name in WRAPPINGS:
+        price = number(extension.data.get(f"{key}_price")) or ZERO
+        tax = number(extension.data.get(f"{key}_tax_amount")) or ZERO
+        incl = number(extension.data.get(f"{key}_price_incl_tax")) or price + tax
+        if price or incl:
+            yield Fee(key=key, name=name, gross=cents(incl), tax=cents(tax or incl - price))
+    for position, one in enumerate(extension.loose_rows("custom_fees")):
+        amount = number(one.data.get("custom_fee_amount")) or ZERO
+        if amount:
+            code = one.text("custom_fee_code") or f"custom fee {position + 1}"
+            yield Fee(key=f"fee:{code}", name=one.text("custom_fee_label") or code, gross=cents(amount))
 
 
-def summed(lines: Iterable[OrderLine]) -> Decimal:
-    return sum((line.total for line in lines), ZERO)
+def deductions(extension: Fields) -> tuple[Deduction, ...]:
+    """Gift cards (each, where their amounts add up), store credit and reward points, in the order's currency."""
+    made = list(_gift_cards(extension))
+    for kind, field, name in CREDITS:
+        if amount := number(extension.data.get(field)):
+            made.append(Deduction(kind=kind, amount=exact(abs(amount)), name=name))
+    return tuple(made)
 
 
-def own_total(order: Fields, lines: Iterable[OrderLine]) -> Decimal:
-    """What the lines come to by the order's own totals (fees of gift wrapping stand in none of them)."""
-    return cents(order_total(order)) + summed(line for line in lines if line.kind == LineKind.SURCHARGE)
+def _gift_cards(extension: Fields) -> Iterator[Deduction]:
+    whole = abs(number(extension.data.get("gift_cards_amount")) or ZERO)
+    cards = list(extension.loose_rows("gift_cards"))
+    each = [abs(number(card.data.get("amount")) or ZERO) for card in cards]
+    if whole and sum(each, ZERO) == whole:
+        for card, amount in zip(cards, each, strict=True):
+            if amount:
+                yield _gift_card(amount, card.text("code"))
+    elif whole:
+        yield _gift_card(whole, ", ".join(code for card in cards if (code := card.text("code"))) or None)
 
 
-def cause(extension: Fields, lines: list[OrderLine], difference: Decimal, adds_up: bool) -> str:
-    """The likely cause of a residual, in words."""
-    named = [
-        (path, value)
-        for path, value in flat(extension.data, "")
-        if (found := number(value)) is not None and cents(abs(found)) == abs(difference)
-    ]
-    named.sort(key=lambda one: (not FEE_WORDS.search(one[0]), bool(BASE_WORDS.search(one[0])), len(one[0])))
-    if named:
-        return f"extension attribute {named[0][0]}"
-    if adds_up:
-        products = [line for line in lines if line.kind not in (LineKind.SHIPPING, LineKind.SURCHARGE)]
-        given = sum((line.total for line in products), ZERO)
-        return f"its {len(products)} lines come to {given:.2f} and its totals say otherwise: lines are missing"
-    return "an amount that no field of the order explains, probably a surcharge module"
+def _gift_card(amount: Decimal, code: str | None) -> Deduction:
+    return Deduction(kind=DeductionKind.GIFT_CARD, amount=exact(amount), name="Gift card", code=code)
 
 
-def flat(value: Any, path: str) -> Iterator[tuple[str, Any]]:
-    """All scalars of a nested value with their dotted paths; lists of {key, value} by their key."""
-    if isinstance(value, Mapping):
-        if set(value) >= {"key", "value"} and isinstance(value["key"], str):
-            yield f"{path}.{value['key']}".lstrip("."), value["value"]
-            return
-        for key, inner in value.items():
-            yield from flat(inner, f"{path}.{key}".lstrip("."))
-    elif isinstance(value, list):
-        for inner in value:
-            yield from flat(inner, path)
-    elif value is not None:
-        yield path, value
+def own_totals(order: Fields) -> Decimal:
+    """What the order's own totals add up to, before deductions; fees and fixed product taxes may stand beside them."""
+    names = ("subtotal", "shipping_amount", "tax_amount", "discount_tax_compensation_amount",
+             "shipping_discount_tax_compensation_amount", "discount_amount")  # fmt: skip
+    return sum((order.amount(name) for name in names), ZERO)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Bill:
+    """The amounts of the parts, in their order, and how they stand to the order's own totals and its grand total."""
+
+    rows: Sequence[Amounts]
+    drift: Decimal  # own totals less lines
+    beyond: Decimal  # grand total and deductions, less own totals
+
+    def rounding(self) -> tuple[Decimal, Decimal]:
+        """(what is rounding, what is not) of the amount by which the lines miss, by the rule above."""
+        lines = 1 + sum(1 for row in self.rows if row.gross)
+        off = self.drift if abs(self.drift) <= CENT * lines else ZERO
+        rest = self.drift + self.beyond - off
+        return (off + rest, ZERO) if abs(rest) <= CENT else (off, rest)
+
+
+def bill(order: Fields, parts: Sequence[Part], costs: Decimal, charged: Sequence[Fee], wanted: Decimal) -> Bill:
+    """`costs` is what shipping and fees come to, `wanted` the grand total and the deductions."""
+    weee = sum((fixed_product_tax(part.item)[0] for part in parts if part.bears), ZERO)
+    gross, tax = (sum((getattr(fee, name) for fee in charged), ZERO) for name in ("gross", "tax"))
+    # Whether fixed product taxes are in the subtotal and taxes of fees in the tax is a setting of the shop.
+    own = [own_totals(order) + fixed + fee for fixed, fee in product((ZERO, weee), (gross, gross - tax))]
+    bills = []
+    for by_gross in (False, True):
+        rows = [row(order, part, by_gross=by_gross) for part in parts]
+        lines = sum((one.payable for one in rows), costs)
+        total = min(own, key=lambda total: abs(total - lines))
+        bills.append(Bill(rows=rows, drift=total - lines, beyond=wanted - total))
+        if total == lines:
+            break
+    return min(bills, key=lambda one: abs(one.drift))

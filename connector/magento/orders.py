@@ -1,100 +1,130 @@
-"""Orders as a source."""
+"""Orders of one shop: read by the cursor, fetched by id or number, parsed, and admitted by the profile's settings."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+import logging
+from collections.abc import Iterable, Iterator
+from datetime import datetime, timedelta
 from typing import Any
 
 from connector import Connector, Entry, Found, Options, Page, Payload, RecordFailed, Resource, SkipRecord
-from connector.magento.catalogue import stores
-from connector.magento.client import MagentoClient, NotFound
-from connector.magento.cursor import Cursor, Mark, criteria, found
+from connector.magento import catalogue
+from connector.magento.answers import NotFound
+from connector.magento.client import MagentoClient, criteria
+from connector.magento.cursor import Cursor, found
 from connector.magento.parsing import Parser
-from connector.records import Order
+from connector.magento.stores import StoreViews
+from connector.records import LineKind, Order
 from connector.settings import ALL_SCOPES, STATUSES, Choices, Settings, setting
 
-FILTER = "Process orders with status"
+log = logging.getLogger(__name__)
+
+COSTS = (LineKind.SHIPPING, LineKind.SURCHARGE)
+SAME_NUMBER = 10  # so many orders of one number are looked at
+
+
+class SourceOptions(Settings):
+    """Which orders are taken."""
+
+    status_filter = setting(
+        Choices("order_status", side="source"),
+        section=STATUSES,
+        label="Process orders with status",
+        help="Leave blank to process all.",
+        scopes=ALL_SCOPES,
+    )
 
 
 class Orders(Resource):
-    """Sales orders: read by their time of change, never written (REST has no safe way to create one)."""
+    """Sales orders, as a source."""
 
     entity = "order"
     label = "Orders"
-    client: MagentoClient
+    SourceOptions = SourceOptions
 
-    class SourceOptions(Settings):
-        status_filter = setting(
-            Choices("order_status", side="source"),
-            section=STATUSES,
-            label=FILTER,
-            scopes=ALL_SCOPES,
-            help="Only orders in these statuses are processed. Leave blank to process all.",
-        )
+    client: MagentoClient
 
     def __init__(self, connector: Connector) -> None:
         super().__init__(connector)
-        self.parser = Parser(self._stores)
-
-    def _stores(self) -> Sequence[Entry]:
-        """The collected store views; fetched once for this run where they were never collected."""
-        return self.host.catalogue("store") or stores(self.client)
+        self._stores = StoreViews(lambda: self.host.catalogue("store"), lambda: catalogue.store_views(self.client))
+        self._parser = Parser(self._stores.find)
+        self._taught: set[tuple[str, str]] = set()
 
     def read(self, since: str | None, options: Options) -> Iterator[Page]:
-        cursor = Cursor(self.client, "/orders", options.page_size)
-        first = f"{options.initial_from} 00:00:00" if options.initial_from else None
-        for page in cursor.pages(Mark.load(since) if since else None, first):
-            self._learn(page.records)
+        """Orders as the API returns them, less the embedded copies, in the order of (updated_at, entity_id)."""
+        first = options.get("initial_from")
+        cursor = Cursor(self.client, int(options.get("page_size") or 100), self._shop_now)
+        for page in cursor.pages(since, None if first is None else str(first)):
+            self._prepare(page.records)
             yield page
 
-    def _learn(self, records: Iterable[Found]) -> None:
-        """Magento lists neither statuses nor methods: what orders use is what there is."""
-        seen: dict[str, dict[str, str]] = {"order_status": {}, "payment_method": {}, "shipping_method": {}}
-        for record in records:
-            payload = record.payload or {}
-            status = payload.get("status")
-            if isinstance(status, str):
-                seen["order_status"][status] = status.replace("_", " ").capitalize()
-            payment = payload.get("payment")
-            if isinstance(payment, Mapping) and isinstance(payment.get("method"), str):
-                seen["payment_method"][payment["method"]] = payment["method"]
-            for method in _methods(payload):
-                seen["shipping_method"][method] = str(payload.get("shipping_description") or method)
-        for kind, values in seen.items():
-            if values:
-                self.host.learn(kind, [Entry(id=key, name=name) for key, name in values.items()])
-
     def get(self, key: str) -> Found | None:
+        """By entity_id. A 404 alone does not mean that it is gone: a deleted product in it is answered alike."""
+        if not key.isdigit():
+            raise RecordFailed(f"Order {key!r} has no entity_id in Magento, so it cannot be fetched.")
         try:
-            return found(self.client.call("GET", self.client.rest(f"/orders/{key}")).data)
+            answer = self.client.ask("GET", f"orders/{key}")
         except NotFound:
-            return None
+            query = criteria([("entity_id", "eq", key)], size=1, page=1)
+            items, _ = self.client.rows("orders", query)
+            if not items:
+                return None
+            return self._one(items[0])
+        return self._one(answer.data)
 
     def number(self, number: str) -> Found | None:
-        """The newest order of that number: stores may share numbers."""
-        query = criteria([[("increment_id", "eq", number)]], size=10, sort=("entity_id",))
-        rows = self.client.call("GET", self.client.rest("/orders"), query=query, reference=number).data
-        items = rows.get("items") if isinstance(rows, Mapping) else None
-        return found(items[-1]) if items else None
+        """By increment_id, which is unique only within one store: of several the newest, whose `also_numbered` then
+        holds the ids of the others."""
+        query = criteria([("increment_id", "eq", number)], [("entity_id", "DESC")], size=SAME_NUMBER, page=1)
+        items, _ = self.client.rows("orders", query)
+        if not items:
+            return None
+        others = [one.get("entity_id") for one in items[1:] if isinstance(one, dict)]
+        if not others or not isinstance(items[0], dict):
+            return self._one(items[0])
+        log.warning("%s: %d orders have the number %s; the newest is taken", self.connector.account.name,
+                    len(items), number)  # fmt: skip
+        return self._one({**items[0], "also_numbered": others})
 
     def parse(self, payload: Payload) -> Order:
-        return self.parser.parse(payload)
+        return self._parser.parse(payload)
 
     def admits(self, record: Order, options: Options) -> None:
         if record.cancelled and record.replaced_by:
-            raise SkipRecord(f"It was edited in the shop: order {record.replaced_by} took its place.")
-        wanted = options.status_filter
+            raise SkipRecord(f"order {record.number} was edited: order {record.replaced_by} took its place")
+        if all(line.kind in COSTS for line in record.lines):
+            raise SkipRecord(f"order {record.number} has no lines")
+        wanted = {str(one) for one in options.get("status_filter") or ()}
+        if wanted and record.status is None:
+            raise SkipRecord(
+                f'order {record.number} has no status, and "Process orders with status" is set', setting="status_filter"
+            )
         if wanted and record.status not in wanted:
-            status = f"Status '{record.status}'" if record.status else "An order without status"
-            raise SkipRecord(f'{status} is not chosen in "{FILTER}".', setting="status_filter")
-        if not record.lines:
-            raise RecordFailed(f"order {record.number}: it has no lines.")
+            raise SkipRecord(
+                f'status {record.status!r} is not in "Process orders with status"', setting="status_filter"
+            )
 
+    def _one(self, row: Any) -> Found:
+        one = found(row)
+        self._prepare([one])
+        return one
 
-def _methods(payload: Payload) -> Iterator[str]:
-    extension = payload.get("extension_attributes")
-    assignments: Any = extension.get("shipping_assignments") if isinstance(extension, Mapping) else None
-    for one in assignments if isinstance(assignments, list) else ():
-        shipping = one.get("shipping") if isinstance(one, Mapping) else None
-        if isinstance(shipping, Mapping) and isinstance(shipping.get("method"), str):
-            yield shipping["method"]
+    def _prepare(self, records: Iterable[Found]) -> None:
+        """What parsing will need: their store views are asked for here, where a call that fails stops the reading."""
+        payloads = [one.payload for one in records if one.payload is not None]
+        for store_id in {str(one["store_id"]) for one in payloads if one.get("store_id") is not None}:
+            self._stores.find(store_id)
+        self._teach(payloads)
+
+    def _shop_now(self) -> datetime:
+        return self.host.now() + timedelta(seconds=self.client.clock_offset)
+
+    def _teach(self, payloads: Iterable[Payload]) -> None:
+        """Add codes that were not seen before to the learned catalogues: Magento has no list of them (finding 7)."""
+        new: dict[str, list[Entry]] = {}
+        for kind, entry in catalogue.codes(payloads):
+            if (kind, entry.id) not in self._taught:
+                self._taught.add((kind, entry.id))
+                new.setdefault(kind, []).append(entry)
+        for kind, entries in new.items():
+            self.host.learn(kind, entries)

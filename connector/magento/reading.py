@@ -19,7 +19,7 @@ class Fields:
         self.of = of
         self.path = path
         if not isinstance(data, Mapping):
-            raise RecordFailed(f"{of}: {path or 'the payload'} should be an object, got {_shown(data)}.")
+            raise RecordFailed(f"{of}: {path.rstrip('.') or 'the payload'} should be an object, got {_shown(data)}.")
         self.data = data
 
     def wrong(self, name: str, expected: str) -> RecordFailed:

@@ -162,7 +162,7 @@ def _of_contact(work: Work, contact: str, absent: Sequence[Wanted], gone: Contai
                 f"its {_kind(one)} address",
                 lambda one=one: _look_up(work, contact, one),  # type: ignore[misc]
                 lambda one=one: _create(work, contact, one),  # type: ignore[misc]
-                doubt=False,
+                doubt=link.doubt or work.doubt,
                 doubt_age=age,
             )
             link.learn(id, one.digest)

@@ -63,18 +63,21 @@ class PlentyClient(Client):
             request.headers["Authorization"] = f"Bearer {token}"
 
     def before(self, write: bool) -> None:
-        self._here.flight = self.budget.side(write).take(self._here.weight, self._here.route)
+        self._here.flight = self._here.side.take(self._here.weight, self._here.route)
 
     def after(self, answer: Answer, write: bool) -> None:
         flight: Flight | None = self._here.flight
         if flight is None:
             return
-        side = self.budget.side(write)
         if self._here.weight > 1 and answer.ok:
-            self._learn_cost(side.cost(flight, answer.headers))
-        side.land(flight, answer.headers, self._refusal(answer))
+            self._learn_cost(self._here.side.cost(flight, answer.headers))
+        self._here.side.land(flight, answer.headers, self._refusal(answer))
+        if self._here.token and answer.status != 401:
+            self.session.accepted()
 
     def judge(self, answer: Answer, write: bool) -> None:
+        if answer.status == 401 and self._here.token:
+            self.session.refused(self._here.token, f"{answer.method} {answer.path}")
         answers.judge(self.account.name, answer, write)
 
     def renew(self, answer: Answer) -> bool:
@@ -96,12 +99,13 @@ class PlentyClient(Client):
         here.token = None if path == LOGIN else self.session.token()
         here.weight = getattr(here, "batch", 1) if path == BATCH else 1
         here.route = f"{method} {NUMBERED.sub('/{id}', path)}"
+        here.side = self.budget.side(method not in ("GET", "HEAD"))  # by the method, as PlentyONE counts
         here.flight = None
         try:
             return super()._once(method, path, query, content, write, reference, secret=secret)
         finally:
             if here.flight is not None:
-                self.budget.side(write).land(here.flight, None)
+                here.side.land(here.flight, None)
 
     def _post_login(self, body: Payload) -> Answer:
         """Send the login: never simulated, never on record with its bodies, counted as the write that it is."""
@@ -211,7 +215,7 @@ class PlentyClient(Client):
         self._here.batch = 1 if self.traits().get("batch_cost") == "one" else len(operations)
         try:
             body = {"payloads": [one.payload() for one in operations]}
-            data = self.call("POST", BATCH, body=body, reference=reference).data
+            data = self.call("POST", BATCH, body=body, write=changes, reference=reference).data
         except (NotFound, Refused) as error:
             if isinstance(error, NotFound) or error.status in (400, 404, 405, 422, 501):
                 self._avoid_batches(REFUSED_SECONDS)

@@ -28,6 +28,7 @@ EARLY_SECONDS = 5400.0  # a token of a day is renewed this long before it ends
 REFUSED_SECONDS = 900.0  # how long a refused password is not tried again
 PERSON_SECONDS = 30.0  # ... when a person presses "Test connection"
 LOGINS, LOGINS_SECONDS = 60, 300.0  # more than so many logins in so many seconds is a loop
+REFUSED_TOKENS = 5  # so many new tokens refused in a row are no accident
 LOCK_SECONDS = 60.0
 
 
@@ -47,6 +48,8 @@ class Session:
         self._post = post
         self._token: Token | None = None
         self._gate = threading.Lock()
+        self._refused: set[str] = set()  # new tokens that were refused, since a call last came through
+        self._worked = False
         user, password = account.settings["username"] or "", account.settings["password"] or ""
         self._digest = hashlib.sha256(f"{account.base_url}\n{user}\n{password}".encode()).hexdigest()[:24]
 
@@ -72,6 +75,24 @@ class Session:
         """Another token than the one that was just refused: what another worker got, else a new login."""
         with self._gate:
             return self._fresh(refused=refused).value
+
+    def accepted(self) -> None:
+        """A call came through: the tokens that were refused before it were merely old."""
+        if self._refused:
+            self._refused.clear()
+        if not self._worked:
+            self._worked = True
+            if not self.host.state.read("worked"):
+                self.host.state.change("worked", lambda _: {"worked": True})
+
+    def refused(self, token: str, what: str) -> None:
+        """A call was refused although its token was new. Sessions do get lost, so this is transient; but not at a
+        system that never took a token, and not when several new ones in a row are refused."""
+        self._refused.add(token)
+        said = f"{self.account.name}: {what}: PlentyONE does not accept its own token"
+        if len(self._refused) < REFUSED_TOKENS and self.host.state.read("worked"):
+            raise RetryLater(f"{said}; its session was ended meanwhile")
+        raise AccessDenied(f"{said}. See that the user {self.account.settings['username']!r} may use REST.")
 
     def forget_refusal(self) -> None:
         """Allow a person's test to try a password again that was refused a little while ago."""
@@ -147,6 +168,8 @@ class Session:
             raise AccessDenied(explain(f"{name}: the login", fields))
         if "invalid_credentials" in said:
             raise AccessDenied(f"{name}: PlentyONE does not accept the user name {user!r} with this password.")
+        if said.startswith("access_denied"):  # about a token, of which a login has none: not our credentials
+            raise RetryLater(f"{name}: the login was refused: {said}", after=2.0)
         if "too_many_concurrent_sessions" in said:
             most = data.get("max_current_sessions") if isinstance(data, Mapping) else None
             raise RetryLater(

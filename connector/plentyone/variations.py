@@ -65,7 +65,7 @@ class Variations:
 
     def _ask(self, group: list[str]) -> dict[str, str | None]:
         each = self.client.traits().get("batch_cost") == "each"
-        if len(group) > FEW and self.client.batches and not each and self.client.dry is None:
+        if len(group) > FEW and self.client.batches and not each:
             try:
                 return self._ask_batch(group)
             except (BatchRefused, StopRun) as error:

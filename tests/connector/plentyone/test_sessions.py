@@ -94,6 +94,25 @@ def test_a_token_that_is_never_accepted_ends_after_one_renewal(wire: Wire) -> No
     assert (wire.calls("/rest/login"), wire.calls(ORDERS)) == (2, 2)
 
 
+def test_a_session_that_is_lost_twice_in_a_row_is_no_reason_to_stop(wire: Wire) -> None:
+    wire.connector.client.get(ORDERS)
+    wire.on(LOGIN, lambda: (200, {**TOKEN, "access_token": f"eyJ-{len(wire.sent)}"}))
+    wire.on(f"POST {ORDERS}", (401, {}), (401, {}), (200, {"id": 1}))
+    assert wire.connector.client.send("POST", ORDERS, {})["id"] == 1
+
+
+def test_a_system_that_stops_taking_its_tokens_ends_the_run(wire: Wire) -> None:
+    wire.connector.client.get(ORDERS)
+    wire.on(LOGIN, lambda: (200, {**TOKEN, "access_token": f"eyJ-{len(wire.sent)}"}))
+    wire.on(f"GET {ORDERS}", (401, {}))
+    for _ in range(4):
+        with pytest.raises(RetryLater):
+            wire.connector.client.get(ORDERS)
+    with pytest.raises(AccessDenied, match="does not accept its own token"):
+        wire.connector.client.get(ORDERS)
+    assert wire.calls("/rest/login") == 6
+
+
 def test_endless_logins_are_stopped(wire: Wire) -> None:
     wire.on(f"GET {ORDERS}", (401, {"error": "unauthenticated"}))
     wire.on(LOGIN, lambda: (200, {**TOKEN, "access_token": f"eyJ-{len(wire.sent)}"}))
