@@ -310,6 +310,7 @@ class Cursor:
 
     def _advance(self, rows: list[Any], fresh: list[Any], total: int | None) -> bool:
         """Move the place behind the page and choose the next step. True when the list was read to its end."""
+        full = len(rows) >= self.size  # then a total that is only the page's length is not believed
         self.good += 1
         if self.good >= GOOD_PAGES and self.size < self.asked:
             self.size, self.good, self.descent = min(self.asked, self.size * 2), 0, None
@@ -317,7 +318,8 @@ class Cursor:
             self.expected = self.read + total
         places = [place for row in fresh if (place := place_of(row))]
         seen_before = (self.page - 1) * self.size
-        all_of_it = not rows or (total is not None and len(rows) <= total <= seen_before + len(rows))
+        told = total is not None and (not full or self.page > 1) and len(rows) <= total <= seen_before + len(rows)
+        all_of_it = not rows or told
         if self.step is Step.WITHIN:
             if places:
                 self._reach(places)

@@ -43,7 +43,7 @@ class Parser:
         billing = _address(order.inner("billing_address"))
         shipping = _shipping_address(extension)
         notes: list[str] = []
-        if shipping is None and not _virtual(order):
+        if shipping is None and not order.flag("is_virtual"):
             shipping = billing
             notes.append("Magento did not send the shipping address; the billing address is taken.")
         store_id = order.text("store_id")
@@ -103,10 +103,6 @@ def _shipping_address(extension: Fields) -> Address | None:
         if isinstance(address, Mapping) and address:
             return _address(Fields(extension.of, address, "shipping.address."))
     return None
-
-
-def _virtual(order: Fields) -> bool:
-    return order.text("is_virtual") == "1" or order.data.get("is_virtual") is True
 
 
 def _address(given: Fields) -> Address:
@@ -206,9 +202,9 @@ def _comments(order: Fields, extension: Fields) -> Iterator[Comment]:
             text = f"Gift message{what}{f' ({names})' if names else ''}: {str(gift['message']).strip()}"
             yield Comment(text=text, created_at=at, by_customer=True)
     for row in reversed(list(order.loose_rows("status_histories"))):
-        text_ = row.text("comment")
-        if text_ and text_ != note and row.text("is_visible_on_front") == "1":
-            yield Comment(text=text_, created_at=row.some_moment("created_at"))
+        said = row.text("comment")
+        if said and said != note and row.flag("is_visible_on_front"):
+            yield Comment(text=said, created_at=row.some_moment("created_at"))
 
 
 def _extra(order: Fields, extension: Fields, notes: list[str]) -> Iterator[tuple[str, Any]]:

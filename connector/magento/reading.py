@@ -40,6 +40,10 @@ class Fields:
             raise self.wrong(name, "a text")
         return value
 
+    def flag(self, name: str) -> bool:
+        """Flags of orders are 0 and 1, those of other entities booleans."""
+        return self.data.get(name) in (1, True, "1")
+
     def amount(self, name: str) -> Decimal:
         """An amount; absent is zero. Amounts come as numbers, from some modules as text."""
         value = self.data.get(name)

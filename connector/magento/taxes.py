@@ -61,7 +61,19 @@ def rate_of(amounts: Amounts, told: Decimal | None, known: Iterable[Decimal]) ->
         return plain(told)
     if fitting:
         return plain(min(fitting)[2])
-    return plain(cents(amounts.tax / net * HUNDRED)) if net > 0 else None
+    return plain(roundest(net, amounts.tax)) if net > 0 else None
+
+
+def roundest(net: Decimal, tax: Decimal) -> Decimal:
+    """The rate with the fewest digits that explains both rounded amounts: 0.78 of 4.12 is 19, not 18.93."""
+    half = Decimal("0.005")
+    low, high = (tax - half) / (net + half) * HUNDRED, (tax + half) / max(net - half, half) * HUNDRED
+    exact = tax / net * HUNDRED
+    for digits in ("1", "0.1", "0.01"):
+        rate = exact.quantize(Decimal(digits))
+        if low <= rate <= high:
+            return rate
+    return cents(exact)
 
 
 def row_rate(item: Fields, extension: Fields, amounts: Amounts, known: Iterable[Decimal]) -> Decimal | None:

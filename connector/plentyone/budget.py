@@ -1,8 +1,8 @@
 """The rate budget of a connection: how many calls may still start before PlentyONE's window is used up.
 
 Reads and writes are counted apart. Every answer says in its headers how many calls are left in the short window and
-when it ends. Between two answers we know better than the headers: calls in the air
-may or may not be counted yet, so they count here until they land; a late answer never raises the count again.
+when it ends. Between two answers we know better than the headers: calls in the air may or may not be counted yet, so
+they count here until they land; a late answer never raises the count again.
 
 Above half of the limit every process works on its own. Below, processes take calls in ever smaller chunks from a shared
 fact, so that all together stop in time. Some calls are left for people (`reserve_percent`).

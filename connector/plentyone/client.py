@@ -10,7 +10,7 @@ from typing import Any
 
 import requests
 
-from connector import Account, Answer, Client, Host, InDoubt, Payload
+from connector import Account, Answer, Client, Host, InDoubt, Payload, RetryLater
 from connector.client import Query, dumps
 from connector.plentyone import answers
 from connector.plentyone.answers import Invalid, NotFound, Refused, explain
@@ -123,7 +123,10 @@ class PlentyClient(Client):
     # verbs of the resources
 
     def get(self, path: str, query: Query | None = None, reference: str | None = None) -> Any:
-        return self.call("GET", path, query=query, reference=reference).data
+        answer = self.call("GET", path, query=query, reference=reference)
+        if answer.data is None and self.dry is None:  # "null" is no record and no list, and no proof that there is none
+            raise RetryLater(f"{self.account.name}: GET {path} answered with nothing")
+        return answer.data
 
     def find(self, path: str, query: Query | None = None, reference: str | None = None) -> Any:
         """As `get`, None when there is no such record."""

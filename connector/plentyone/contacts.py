@@ -85,7 +85,7 @@ def _look_up(work: Work, customer: Customer) -> str | None:
     same_email = [
         row
         for row in _of_client(work, {"contactEmail": email, "plentyId": work.aim.plenty_id})
-        if _email_of(row) in (email.lower(), None)
+        if _known_email(work, row) == email.lower()
     ]
     if customer.guest:
         found = [row for row in same_email if str(row.get("externalId") or "").startswith(GUEST_PREFIX)]
@@ -100,6 +100,15 @@ def _of_client(work: Work, query: Mapping[str, Any]) -> Iterable[Payload]:
             yield row
 
 
+def _known_email(work: Work, row: Payload) -> str | None:
+    """The contact's e-mail; where a list leaves it out, the contact itself is read: unknown is never equal."""
+    found = _email_of(row)
+    if found is None and row.get("options") is None and (id := key_of(row)):
+        whole = work.get(f"{CONTACTS}/{id}", **{"with": "options"})
+        found = _email_of(whole) if isinstance(whole, dict) else None
+    return found
+
+
 def _email_of(row: Payload) -> str | None:
     found = row.get("email") or next(
         (one.get("value") for one in rows(row.get("options")) if same(one.get("typeId"), EMAIL[0])), None
@@ -109,7 +118,7 @@ def _email_of(row: Payload) -> str | None:
 
 def _plausible(work: Work, row: Payload) -> bool:
     """The same external id may come from another shop: believed when e-mail or last name agree, or one is missing."""
-    theirs, ours = _email_of(row), _email(work)
+    theirs, ours = _known_email(work, row), _email(work)
     if theirs is None or ours is None or theirs == ours.lower():
         return True
     name = work.order.customer.last_name or work.order.billing.last_name

@@ -13,7 +13,19 @@ from decimal import Decimal
 from functools import cached_property
 from typing import Any
 
-from connector import Connector, InDoubt, Known, Options, Payload, RecordFailed, Ref, Resource, Written
+from connector import (
+    AccessDenied,
+    Connector,
+    InDoubt,
+    Known,
+    Options,
+    Payload,
+    RecordFailed,
+    Ref,
+    Resource,
+    RetryLater,
+    Written,
+)
 from connector.plentyone import addresses, comments, contacts, existing, lines, payments
 from connector.plentyone.addresses import Wanted
 from connector.plentyone.aims import aim, known_rate, missing
@@ -130,7 +142,11 @@ class Orders(Resource):
     def _plenty_rate(self, currency: str) -> Decimal | None:
         """PlentyONE's own rate of a currency, asked once per run; None when it does not say."""
         if currency not in self._exchange:
-            data = self.client.find(f"/rest/orders/currencies/{currency}/exchangeRate")
+            try:
+                data = self.client.find(f"/rest/orders/currencies/{currency}/exchangeRate")
+            except (AccessDenied, RecordFailed) as error:  # nothing depends on it but the books' own currency
+                log.info("PlentyONE's exchange rate of %s is not known: %s", currency, error)
+                data = None
             if isinstance(data, Mapping):
                 data = next((data[name] for name in ("exchangeRate", "exchangeRatio", "rate") if name in data), None)
             rate = amount(data)
@@ -251,7 +267,9 @@ class Orders(Resource):
         """Bring an order that exists up to date, and make up for what is missing of its creation; items stay."""
         id = str(work.ref("id"))
         order = work.get(f"/rest/orders/{id}")
-        if not isinstance(order, dict) or existing.deleted(order):
+        if order is not None and not (isinstance(order, dict) and order.get("id")):
+            raise RetryLater(f"Order {work.order.number}: PlentyONE answered oddly when asked for its order {id}")
+        if order is None or existing.deleted(order):
             raise RecordFailed(
                 f"Order {work.order.number}: its PlentyONE order {id} was deleted there. It is not created again by "
                 "itself; reset the record to have it exported anew."

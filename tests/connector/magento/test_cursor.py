@@ -370,6 +370,23 @@ def test_a_shop_that_ignores_filters_or_order_stops_the_run(shop: Shop) -> None:
         read(connector)
 
 
+def test_a_total_that_is_only_the_pages_length_is_not_believed(shop: Shop) -> None:
+    connector = shop.connector()
+    rows = [{"entity_id": one, "increment_id": str(one), "updated_at": SECOND} for one in range(1, 21)]
+
+    def lying(request: Request) -> requests.Response:
+        query = asked(request)
+        after = next((int(value) for key, value in query.items() if value.isdigit() and "filters" in key), 0)
+        later = any(value == "gt" for key, value in query.items() if "condition_type" in key) and not after
+        page = (
+            [] if later else [row for row in rows if row["entity_id"] > after][: int(query["searchCriteria[pageSize]"])]
+        )
+        return reply(200, {"items": page, "total_count": len(page)})
+
+    hook(connector, lying)
+    assert sorted(int(one.key) for one in read(connector, page_size=7)) == list(range(1, 21))
+
+
 def test_a_list_without_a_total_is_read_until_nothing_new_comes(shop: Shop) -> None:
     connector = shop.connector()
     real = connector.client.transport

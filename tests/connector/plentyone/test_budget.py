@@ -82,6 +82,18 @@ def test_it_uses_nearly_all_calls_and_none_is_refused(threads: int, rounding: st
     assert sum(server.windows.values()) >= 0.95 * 80 * minutes
 
 
+@pytest.mark.parametrize("seed", range(3))
+def test_more_threads_than_calls_are_kept_in_order(seed: int) -> None:
+    clock = Clock()
+    server = Server(clock, 6, seconds=10)
+    side = Direction(ClockHost(clock), "write", 0)
+    side.land(side.take(), server.hit()[0])
+    chance = random.Random(seed)
+    clock.run([work(clock, server, side, 1100, chance, latency=1.0) for _ in range(16)])
+    assert server.refused == 0
+    assert sum(server.windows.values()) >= 0.7 * 6 * 10
+
+
 @pytest.mark.parametrize("processes", [2, 4])
 @pytest.mark.parametrize("seed", range(3))
 def test_several_processes_share_one_budget(processes: int, seed: int) -> None:

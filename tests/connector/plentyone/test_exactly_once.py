@@ -201,6 +201,27 @@ def test_an_adopted_order_is_verified_as_a_new_one(plenty: StandIn, quick: Shop)
     assert "24.90 EUR" in written.message
 
 
+def test_an_address_in_doubt_is_looked_up_and_not_sent_again(plenty: StandIn, quick: Shop) -> None:
+    plenty.control("configure", {"batch": False})
+    plenty.faults({"kind": "drop_after", "method": "POST", "path": "*/addresses", "times": 1})
+    deliver(quick, order())
+    assert len([one for one in plenty.log() if one["method"] == "POST" and one["path"].endswith("/addresses")]) == 2
+
+
+def test_a_twin_that_no_list_shows_yet_is_waited_for(plenty: StandIn, quick: Shop) -> None:
+    """The payment was made, its answer lost, and the lists lag for longer than they should: it is not paid twice."""
+    plenty.faults({"kind": "drop_after", "method": "POST", "path": "/rest/payments", "times": 1})
+    known = quick.known()
+    with pytest.raises(InDoubt):
+        quick.orders.write(order(), known, quick.options())
+    plenty.control("configure", {"index_lag": 1000})
+    with pytest.raises(RetryLater, match="has this payment already"):
+        quick.orders.write(order(), again(quick, known, 60.0), quick.options())
+    plenty.control("configure", {"index_lag": 0})
+    quick.orders.write(order(), again(quick, known, 60.0), quick.options())
+    complete(plenty)
+
+
 def test_a_twin_payment_is_found_and_not_made_again(plenty: StandIn, quick: Shop) -> None:
     known = quick.known()
     quick.orders.write(order(), known, quick.options())

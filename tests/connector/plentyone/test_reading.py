@@ -143,6 +143,8 @@ def test_a_rate_is_found_in_the_configuration_of_the_country_that_is_valid_that_
     assert rates.of(Decimal("20.0000")).fields()["countryVatId"] == 2
     assert rates.of(Decimal(7)).fields() == {"countryVatId": 1, "vatField": 1, "vatRate": Decimal(7)}
     assert rates.of(Decimal(25)).fields() == {"vatRate": Decimal(25)}
+    assert rates.of(Decimal(21)).fields() == {"vatRate": Decimal(21)}  # its configuration begins later
+    assert Rates(entries, "2", "2027-01-01").of(Decimal(21)).fields()["countryVatId"] == 3
 
 
 def test_a_rate_that_the_shop_does_not_say_follows_from_the_tax() -> None:

@@ -219,6 +219,15 @@ def test_a_persons_test_tries_a_refused_password_again_but_not_at_once(wire: Wir
 # the test of a connection, and what it names
 
 
+def test_a_connection_that_works_passes_every_test_and_changes_nothing(plenty: StandIn) -> None:
+    tested = PlentyOne(account(PlentyOne, plenty.url, {"username": "connector", "password": "sandbox"}), MemoryHost())
+    findings = tested.check()
+    assert [one.message for one in findings if not one.ok] == []
+    assert {"Address", "Login", "Orders", "Notes"} <= {one.name for one in findings}
+    assert {one["method"] for one in plenty.requests()} - {"GET"} == {"POST"}
+    assert [one["path"] for one in plenty.requests() if one["method"] == "POST"] == ["/rest/login"]
+
+
 def test_every_right_that_is_missing_is_named(plenty: StandIn) -> None:
     plenty.control("forbid", {"permission": "stock.warehouse.show", "path": "/rest/stockmanagement/warehouses"})
     tested = PlentyOne(account(PlentyOne, plenty.url, {"username": "connector", "password": "sandbox"}), MemoryHost())
