@@ -98,17 +98,16 @@ def encode(query: Query | None) -> str:
 
 def dumps(body: Any) -> str:
     """JSON in which a Decimal is a plain number; amounts have at most a dozen digits, which a double holds exactly."""
-    return json.dumps(_plain(body), separators=(",", ":"), ensure_ascii=False)
+    return json.dumps(body, default=_plain, separators=(",", ":"), ensure_ascii=False)
 
 
 def _plain(value: Any) -> Any:
+    """What the encoder does not know itself."""
     if isinstance(value, Decimal):
         return int(value) if value == value.to_integral_value() else float(value)
     if isinstance(value, Mapping):
-        return {key: _plain(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(item) for item in value]
-    return value
+        return dict(value)
+    raise TypeError(f"{value!r} cannot be sent as JSON")
 
 
 def loads(text: str | bytes) -> Any:

@@ -6,6 +6,7 @@ process that comes back) changes nothing. Every move that people should see writ
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
 import re
@@ -15,7 +16,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, cast
 
-from sqlalchemy import Table, and_, func, insert, or_, select, update
+from sqlalchemy import Connection, Integer, Table, Update, and_, bindparam, func, insert, or_, select, update
 from sqlalchemy.orm import Session
 
 from connector import Found, Payload
@@ -28,6 +29,32 @@ records = cast(Table, models.SyncRecord.__table__)
 history = cast(Table, models.SyncHistory.__table__)
 
 DONE = (SyncStatus.COMPLETE, SyncStatus.UPDATED)
+
+
+# Built once: making a statement costs more than running it, and each record needs several.
+TELL = insert(history)
+CLAIM = (
+    update(records)
+    .where(records.c.id == bindparam("row"), records.c.status == SyncStatus.PENDING)
+    .values(
+        status=SyncStatus.PROCESSING,
+        worker=bindparam("mine"),
+        attempts=records.c.attempts + 1,
+        tries=records.c.tries + 1,
+        updated_at=bindparam("moment"),
+    )
+    .returning(records.c.attempts, records.c.tries, records.c.doubt_at, records.c.refs, records.c.forced)
+)
+
+
+@functools.cache
+def _change_own(*names: str) -> Update:
+    """An update of these columns of one row, for the worker that holds it. `tries_less` takes from `tries`."""
+    values: dict[str, Any] = {name: bindparam(f"new_{name}") for name in names if name != "tries_less"}
+    if "tries_less" in names:
+        values["tries"] = records.c.tries - bindparam("new_tries_less", type_=Integer)
+    mine = (records.c.id == bindparam("row"), records.c.worker == bindparam("mine"))
+    return update(records).where(*mine).values(values)
 
 
 class Lost(Exception):
@@ -271,30 +298,21 @@ class Ledger:
 
     def claim(self, row: Any) -> Any | None:
         """One conditional update: processing, attempt + 1. None: somebody else has it, or it is no longer due."""
-        with self.database.session() as session:
-            return session.execute(
-                update(records)
-                .where(records.c.id == row.id, records.c.status == SyncStatus.PENDING)
-                .values(
-                    status=SyncStatus.PROCESSING,
-                    worker=self.worker,
-                    attempts=records.c.attempts + 1,
-                    tries=records.c.tries + 1,
-                    updated_at=now(),
-                )
-                .returning(records.c.attempts, records.c.tries, records.c.doubt_at, records.c.refs, records.c.forced)
-            ).first()
+        with self.database.writing() as connection:
+            return connection.execute(CLAIM, {"row": row.id, "mine": self.worker, "moment": now()}).first()
 
     def learn(self, row_id: int, refs: Mapping[str, str], target_id: str | None) -> None:
         """Keep learned ids at once. Progress: the count of fruitless tries begins anew. Raises Lost."""
-        with self.database.session() as session:
-            done = session.execute(
-                update(records)
-                .where(records.c.id == row_id, records.c.worker == self.worker)
-                .values(refs=dict(refs), target_id=target_id, tries=1, updated_at=now())
-            )
-            if done.rowcount != 1:  # type: ignore[attr-defined]
-                raise Lost(f"sync record {row_id}")
+        values = {"refs": dict(refs), "target_id": target_id, "tries": 1, "updated_at": now()}
+        with self.database.writing() as connection:
+            self._change(connection, row_id, values)
+
+    def _change(self, connection: Connection, row_id: int, values: Mapping[str, Any]) -> None:
+        """Write to a row that is ours. Raises Lost."""
+        given = {f"new_{name}": value for name, value in values.items()}
+        done = connection.execute(_change_own(*values), {"row": row_id, "mine": self.worker, **given})
+        if done.rowcount != 1:
+            raise Lost(f"sync record {row_id}")
 
     def finish(
         self,
@@ -310,7 +328,6 @@ class Ledger:
         after: float | None = None,
         uncount: bool = False,
         digest: str | None = None,
-        quiet: bool = False,
     ) -> None:
         """End an attempt: refs, status, message and one history line in one transaction. Raises Lost."""
         moment = now()
@@ -335,15 +352,10 @@ class Ledger:
         if doubt:
             values["doubt_at"] = moment
         if uncount:
-            values["tries"] = records.c.tries - 1
-        with self.database.session() as session:
-            done = session.execute(
-                update(records).where(records.c.id == row.id, records.c.worker == self.worker).values(**values)
-            )
-            if done.rowcount != 1:  # type: ignore[attr-defined]
-                raise Lost(f"sync record {row.id}")
-            if not quiet:
-                session.execute(insert(history), [self._line(row, status, message, moment, target_id=target_id)])
+            values["tries_less"] = 1
+        with self.database.writing() as connection:
+            self._change(connection, row.id, values)
+            connection.execute(TELL, self._line(row, status, message, moment, target_id=target_id))
 
     def by_number(self, number: str) -> list[Any]:
         with self.database.reading() as session:

@@ -6,25 +6,53 @@ that died, or one whose creation ended in doubt, leaves the doubt on the row: th
 
 from __future__ import annotations
 
+import functools
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
-from typing import cast
+from typing import Any, cast
 
-from sqlalchemy import Table, select, update
+from sqlalchemy import Table, Update, bindparam, select, update
+from sqlalchemy.dialects import postgresql, sqlite
 
 from connector import InDoubt, RetryLater
 from profiles import models
 from profiles.db import Database, now
-from profiles.hosting import insert_or_ignore
 from profiles.workers import alone, dead, me
 
 HOLD_SECONDS = 180.0
 WAIT_SECONDS = 30.0
 
 link_table = cast(Table, models.Link.__table__)
+
+
+# Built once: making a statement costs more than running it, and each record needs several.
+_named = (
+    link_table.c.connection_id == bindparam("of"),
+    link_table.c.kind == bindparam("kind"),
+    link_table.c.key == bindparam("key"),
+)
+FIND = select(link_table.c.remote_id).where(*_named)
+TAKE = select(link_table).where(*_named).with_for_update()
+ADD = postgresql.insert(link_table).on_conflict_do_nothing()
+ADD_SQLITE = sqlite.insert(link_table).on_conflict_do_nothing()
+HOLD = (
+    update(link_table)
+    .where(link_table.c.id == bindparam("row"))
+    .values(holder=bindparam("mine"), held_until=bindparam("until"), doubt_at=bindparam("doubt"))
+)
+
+
+@functools.cache
+def _let_go(*names: str) -> Update:
+    values: dict[str, Any] = {name: bindparam(f"new_{name}") for name in names}
+    return (
+        update(link_table)
+        .where(link_table.c.id == bindparam("row"), link_table.c.holder == bindparam("mine"))
+        .values(holder=None, held_until=None, updated_at=bindparam("moment"), **values)
+    )
 
 
 class HeldLink:
@@ -59,13 +87,7 @@ class Links:
         known = self._known.get((kind, key))
         if known is None:
             with self.database.reading() as session:
-                known = session.scalar(
-                    select(link_table.c.remote_id).where(
-                        link_table.c.connection_id == self.connection_id,
-                        link_table.c.kind == kind,
-                        link_table.c.key == key,
-                    )
-                )
+                known = session.scalar(FIND, {"of": self.connection_id, "kind": kind, "key": key})
             if known is not None:
                 self._remember(kind, key, known)
         return known
@@ -99,28 +121,19 @@ class Links:
 
     def _take(self, kind: str, key: str) -> HeldLink:
         give_up = time.monotonic() + WAIT_SECONDS
-        where = (
-            link_table.c.connection_id == self.connection_id,
-            link_table.c.kind == kind,
-            link_table.c.key == key,
-        )
+        name = {"of": self.connection_id, "kind": kind, "key": key}
+        fresh = {"connection_id": self.connection_id, "kind": kind, "key": key}
+        add = ADD_SQLITE if self.database.sqlite else ADD
         while True:
-            with self.database.session() as session:
+            with self.database.writing() as connection:
                 moment = now()
-                session.execute(
-                    insert_or_ignore(self.database, link_table).values(
-                        connection_id=self.connection_id, kind=kind, key=key, updated_at=moment
-                    )
-                )
-                row = session.execute(select(link_table).where(*where).with_for_update()).one()
+                connection.execute(add, {**fresh, "updated_at": moment})
+                row = connection.execute(TAKE, name).one()
                 lost = row.holder is not None and (row.holder == me() or dead(row.holder) or row.held_until < moment)
                 if row.holder is None or lost:
                     doubt_at = row.doubt_at or (moment if lost and row.remote_id is None else None)
-                    session.execute(
-                        update(link_table)
-                        .where(link_table.c.id == row.id)
-                        .values(holder=me(), held_until=moment + timedelta(seconds=HOLD_SECONDS), doubt_at=doubt_at)
-                    )
+                    until = moment + timedelta(seconds=HOLD_SECONDS)
+                    connection.execute(HOLD, {"row": row.id, "mine": me(), "until": until, "doubt": doubt_at})
                     age = (moment - doubt_at).total_seconds() if doubt_at else None
                     return HeldLink(self, row.id, row.remote_id, row.digest, age)
             if self.stop.is_set() or time.monotonic() > give_up:
@@ -128,9 +141,6 @@ class Links:
             self.stop.wait(0.1)
 
     def let_go(self, row_id: int, **values: object) -> None:
-        with self.database.session() as session:
-            session.execute(
-                update(link_table)
-                .where(link_table.c.id == row_id, link_table.c.holder == me())
-                .values(holder=None, held_until=None, updated_at=now(), **values)
-            )
+        given = {f"new_{name}": value for name, value in values.items()}
+        with self.database.writing() as connection:
+            connection.execute(_let_go(*values), {"row": row_id, "mine": me(), "moment": now(), **given})

@@ -1,8 +1,7 @@
 """The payment of an order, and its relations to the order and the contact. Each is made once.
 
 A payment carries the shop's transaction id (property 1) and order number (10). PlentyONE hashes a payment and refuses a
-second one with the same hash; what it refused is looked up. Amounts are in the order's
-currency.
+second one with the same hash; what it refused is looked up. Amounts are in the order's currency.
 """
 
 from __future__ import annotations

@@ -18,6 +18,8 @@ FoundT = TypeVar("FoundT")
 
 @dataclass(frozen=True, kw_only=True)
 class Work:
+    """The record, what is known of it, its settings resolved, and the system that it goes to."""
+
     order: Order
     known: Known
     options: Options
