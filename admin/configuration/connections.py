@@ -113,6 +113,7 @@ class ConnectionPlan:
         except Problem as error:
             for path, sentences in error.problems.items():
                 self._fault(f"credentials.{path}", " ".join(sentences))
+            kept.update(literal)  # nothing is stored now; what was given is not called missing
         given = {path.removeprefix("credentials.") for path in (fault.path for fault in self.faults)}
         for one in self.settings.values():
             if one.required and kept.get(one.name) in (None, "") and one.default is None and one.name not in given:

@@ -730,6 +730,8 @@ def test_the_dashboard_groups_failures_by_cause(anna: Browser, seeded: Seeded) -
 
 
 def test_the_dashboard_warns_when_the_clock_stands_still(anna: Browser, seeded: Seeded) -> None:
+    with seeded.db.session() as session:
+        session.execute(update(Heartbeat).values(beat_at=now()))
     assert "The clock ticks" in text(anna.get("/"))
     with seeded.db.session() as session:
         session.execute(update(Heartbeat).values(beat_at=now() - dt.timedelta(minutes=5)))
