@@ -98,24 +98,32 @@ class Attempt(Known):
         self.doubt = claimed.doubt_at is not None
         self.doubt_age = (now() - claimed.doubt_at).total_seconds() if claimed.doubt_at else 0.0
         self.notes: list[str] = []
+        self._linked: set[str] = set()  # ids that stand in the table of links already
 
     @property
     def target_id(self) -> str | None:
         return self.refs.get(self.key_ref)
 
     def learn(self, **refs: str | None) -> None:
+        """Committed at once, but for ids that a link keeps anyway: those go along with the next ones."""
         fresh = {key: str(value) for key, value in refs.items() if value is not None}
         if any(self.refs.get(key) != value for key, value in fresh.items()):
             self.refs.update(fresh)
-            self.ledger.learn(self.row.id, self.refs, self.target_id)
+            if not self._linked.issuperset(fresh.values()):
+                self.ledger.learn(self.row.id, self.refs, self.target_id)
 
     def link(self, kind: str, key: str) -> str | None:
-        return self.links.find(kind, key)
+        found = self.links.find(kind, key)
+        if found is not None:
+            self._linked.add(found)
+        return found
 
     @contextmanager
     def hold(self, kind: str, key: str) -> Iterator[Link]:
         with self.links.hold(kind, key) as link:
             yield link
+            if link.id is not None:
+                self._linked.add(link.id)
 
     def note(self, message: str) -> None:
         self.notes.append(message)
