@@ -159,8 +159,11 @@ def first_codes(client: MagentoClient) -> dict[str, list[Entry]]:
 
 def _statuses(client: MagentoClient) -> list[Entry]:
     """Only Commerce as a Cloud Service lists them; a status of several states is listed several times."""
-    rows = [one for one in _objects(client, "order-statuses") if one.get("status")]
-    return [Entry(id=str(one["status"]), name=str(one.get("label") or one["status"])) for one in rows]
+    found: dict[str, Entry] = {}
+    for one in _objects(client, "order-statuses"):
+        if code := str(one.get("status") or ""):
+            found.setdefault(code, Entry(id=code, name=str(one.get("label") or code)))
+    return list(found.values())
 
 
 def codes(payloads: Iterable[Payload]) -> Iterator[tuple[str, Entry]]:

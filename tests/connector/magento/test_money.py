@@ -69,11 +69,25 @@ def test_many_pieces_of_a_rounded_net_price_are_exact() -> None:
     assert line.total == Decimal("9990.00")
 
 
-def test_nothing_depends_on_row_totals_or_a_childs_price() -> None:
+def test_without_a_price_including_tax_the_compensation_makes_it_right() -> None:
+    one = {**simple("119", off="10"), "price_incl_tax": None}
+    line = parsed(order([one])).lines[0]
+    assert (line.gross, line.total) == (Decimal("119.00"), Decimal("107.10"))
+
+
+def test_a_rounded_unit_price_never_makes_a_discount_negative() -> None:
+    line = parsed(order([simple("0.02", "100", off="1", gross=False)])).lines[0]
+    assert (line.gross, line.discount, line.total) == (Decimal("2.36"), ZERO, Decimal("2.36"))
+
+
+@pytest.mark.parametrize("gross", [True, False], ids=["prices with tax", "prices without tax"])
+def test_nothing_depends_on_row_totals_or_a_childs_price(gross: bool) -> None:
     chance = seed()
-    for dynamic in (True, False):
-        rows = [simple("20", key=9), *bundle(1, [simple("10", key=2), simple("5", "2", key=3)], dynamic=dynamic,
-                                             price=Decimal(17))]  # fmt: skip
+    for dynamic, told in ((True, True), (True, False), (False, True)):
+        parts = [simple("10.01", "3", gross=gross, key=2), simple("5.55", "7", off="10", gross=gross, key=3)]
+        rows = [simple("20", key=9, gross=gross), *bundle(1, parts, dynamic=dynamic, price=Decimal(17))]
+        for one in rows if not told else ():
+            one["price_incl_tax"] = None
         given = order(rows)
         expected = parsed(given).lines
         for _ in range(20):
@@ -141,6 +155,10 @@ def test_a_fixed_product_tax_belongs_to_its_line_wherever_the_shop_counts_it() -
     for made in (beside, within):
         assert made.residual is None
         assert (made.lines[0].total, made.lines[0].tax) == (Decimal("12.38"), Decimal("1.98"))
+    rows = [{**one, "item_id": key} for key in (1, 2, 3)]
+    cents_off = parsed({**order(rows, beyond=Decimal("7.16")), "subtotal": Decimal("25.22")})
+    assert cents_off.residual is None
+    assert [line.total for line in cents_off.lines] == [Decimal("12.40"), Decimal("12.38"), Decimal("12.38")]
     plain = {**one, "weee_tax_applied": "not json"}
     assert parsed(order([plain], beyond=2)).lines[0].total == Decimal("12.00")
 
@@ -208,6 +226,8 @@ def test_more_decimals_than_two_stay_exact() -> None:
 @pytest.mark.parametrize(
     ("extension", "said"),
     [
+        ({"total": 1.5, "x_cod_fee": 1.5}, "x_cod_fee"),
+        ({"rating": 2, "stars": 1.5}, "stars"),
         ({"x_cod_fee": "1.5000", "base_x_cod_fee": 1.5}, "x_cod_fee"),
         ({"base_x_fee_amount": 1.5}, "base_x_fee_amount"),
         ({"surcharge": {"label": "Nachnahme", "amount": 1.5}}, "Nachnahme (surcharge.amount)"),
@@ -226,6 +246,12 @@ def test_a_module_that_lowers_the_total_is_a_negative_residual() -> None:
     made = parsed(order([simple("10")], beyond=-3, extension_attributes={"loyalty_discount": "3.0000"}))
     assert made.residual is not None
     assert (made.residual.amount, made.residual.name) == (-3, "loyalty_discount")
+
+
+def test_a_number_that_happens_to_be_the_same_is_no_cause() -> None:
+    made = parsed(order([simple("10")], beyond=2, extension_attributes={"rating": 2, "area_code": "2"}))
+    assert made.residual is not None
+    assert made.residual.name.startswith("no field of the order")
 
 
 def test_a_missing_line_is_a_residual_that_says_so() -> None:
@@ -258,6 +284,12 @@ def test_the_rate_of_shipping_fits_its_amounts(carriage: Any, extension: Any, ra
     assert made.lines[-1].kind is LineKind.SHIPPING
     assert made.lines[-1].tax_rate == rate
     assert made.lines[-1].total == carriage["to_pay"]
+
+
+def test_a_shop_that_taxes_the_price_before_the_discount_keeps_its_rate() -> None:
+    one = {**simple("100", off="50", gross=False), "tax_amount": Decimal(19), "tax_percent": None}
+    other = simple("7", key=2)
+    assert parsed(order([one, other])).lines[0].tax_rate == 19
 
 
 def test_a_row_without_its_rate_takes_the_applied_or_the_fitting_one() -> None:
