@@ -20,6 +20,7 @@ import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -71,9 +72,29 @@ def stand_ins(*options: str) -> Iterator[tuple[str, str]]:
         child.wait(10)
 
 
-def state(address: str) -> dict[str, Any]:
-    with urllib.request.urlopen(f"{address}/_sandbox/state", timeout=30) as answer:
+def fetch(address: str) -> Any:
+    with urllib.request.urlopen(address, timeout=30) as answer:
         return json.load(answer)
+
+
+def state(address: str) -> dict[str, Any]:
+    return dict(fetch(f"{address}/_sandbox/state"))
+
+
+def per_window(log: Any, window: float) -> list[int]:
+    """How many writes fell into each window, counted from the first one (the login of collecting is long before)."""
+    rows = log["requests"] if isinstance(log, dict) else log
+    times = sorted(moment(row["time"]) for row in rows if row["method"] != "GET")
+    start = next((one for one, after in zip(times, times[3:], strict=False) if after - one < window / 2), times[0])
+    counts = [0] * (int((times[-1] - start) / window) + 1)
+    for one in times:
+        if one >= start:
+            counts[int((one - start) / window)] += 1
+    return counts
+
+
+def moment(given: Any) -> float:
+    return datetime.fromisoformat(given).timestamp() if isinstance(given, str) else float(given)
 
 
 def prepare(home: Path, shop: str, erp: str, workers: int) -> dict[str, str]:
@@ -174,10 +195,12 @@ def budget(orders: int, limit: int, window: float, workers: int) -> None:
         ran = measure([sys.executable, "-m", "admin", "run", "Order export", "--json"], environment)
         result = json.loads(ran.said)
         found = state(erp)
+        log = fetch(f"{erp}/_sandbox/log")
     writes = result["calls"]["erp"]["write"]
-    windows = ran.elapsed / window
-    print(f"{writes} writes in {ran.elapsed:.1f} s = {windows:.2f} windows of {limit}: ", end="")
-    print(f"{100 * writes / (windows * limit):.1f} % of the budget; 429 met: {found['too_many_requests']}")
+    full = per_window(log, window)[:-1]  # the run ends within its last window
+    used = sum(full) / (limit * len(full)) if full else 0
+    print(f"{writes} writes in {ran.elapsed:.1f} s; full windows used {full} of {limit} each: ", end="")
+    print(f"{100 * used:.1f} %; 429 met: {found['too_many_requests']}")
     print(f"counts: {result['counts']}")
 
 

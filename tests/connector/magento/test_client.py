@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import re
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from email.utils import format_datetime
 from typing import Any
@@ -459,3 +460,10 @@ def test_all_customer_groups_are_collected(shop: Shop) -> None:
     groups = {one.id: one.name for one in shop.host.catalogue("customer_group")}
     assert groups["0"] == "NOT LOGGED IN"
     assert len(groups) == 5
+
+
+def test_many_threads_that_need_an_admin_token_sign_in_once(shop: Shop) -> None:
+    connector = shop.connector(**ADMIN)
+    with ThreadPoolExecutor(8) as pool:
+        assert all(pool.map(lambda _: connector.client.rows("orders", ONE)[0], range(16)))
+    assert [one.path for one in shop.host.calls].count("/rest/all/V1/integration/admin/token") == 1
