@@ -146,7 +146,7 @@ def refuse_private(address: str, host: str) -> None:
     mapped = getattr(ip, "ipv4_mapped", None)
     if not (mapped or ip).is_global or ip.is_multicast:
         raise ValueError(
-            f"{host} is {address}, an address in a private network. "
+            f"{host if host == address else f'{host} ({address})'} is an address in a private network. "
             "Set CONNECTOR_ALLOW_PRIVATE=1 where systems in the own network are meant to be reached."
         )
 

@@ -82,6 +82,7 @@ class Connection(Base):
     """One account at one system."""
 
     __tablename__ = "connection"
+    __table_args__ = ({"sqlite_autoincrement": True},)
 
     id: Mapped[int] = mapped_column(Id, primary_key=True)
     name: Mapped[str] = mapped_column(String(128), unique=True)
@@ -151,6 +152,7 @@ class Profile(Base):
     """Entity and direction between two connections, with its settings and its cron line."""
 
     __tablename__ = "profile"
+    __table_args__ = ({"sqlite_autoincrement": True},)
 
     id: Mapped[int] = mapped_column(Id, primary_key=True)
     name: Mapped[str] = mapped_column(String(128), unique=True)
@@ -210,6 +212,7 @@ class Task(Base):
         Index("ix_task_profile", "profile_id", "id"),
         # serves: clean-up by age
         Index("ix_task_finished", "finished_at"),
+        {"sqlite_autoincrement": True},  # prevents: a new row with the id, and so the history, of a deleted one
     )
 
     id: Mapped[int] = mapped_column(Id, primary_key=True)
@@ -270,6 +273,7 @@ class SyncRecord(Base):
         Index("ix_sync_record_updated", "profile_id", "updated_at", "id"),  # serves: the tab sorted by time, by key
         Index("ix_sync_record_number", "source_number"),  # serves: "where is order 100000123?"
         Index("ix_sync_record_target", "target_id"),  # serves: the same question by the target's id; matching back
+        {"sqlite_autoincrement": True},  # prevents: a new row with the id, and so the history, of a deleted one
     )
 
     id: Mapped[int] = mapped_column(Id, primary_key=True)

@@ -624,19 +624,20 @@ class Run:
         while rows := self.ledger.due(after, self.options().batch_size):
             after = rows[-1].id
             planned = {one["source_id"] for one in self.plan}
-            self._plan(
-                [
-                    Found(
-                        key=row.source_id,
-                        number=row.source_number,
-                        version=row.version or "",
-                        updated_at=None,
-                        payload=unpack(row.payload),
-                    )
-                    for row in rows
-                    if row.payload is not None and row.source_id not in planned
-                ]
-            )
+            waiting = [self._waiting(row) for row in rows if row.source_id not in planned]
+            self._plan([one for one in waiting if one is not None])
+
+    def _waiting(self, row: Any) -> Found | None:
+        """A record that waits, as it was read; one whose payload was dropped is read anew."""
+        if row.payload is None:
+            return self.source.get(row.source_id)
+        return Found(
+            key=row.source_id,
+            number=row.source_number,
+            version=row.version or "",
+            updated_at=None,
+            payload=unpack(row.payload),
+        )
 
     def _plan(self, page: Sequence[Found]) -> None:
         with self.database.reading() as session:

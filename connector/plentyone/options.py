@@ -95,7 +95,7 @@ class OrderOptions(Settings):
         ValueMap("order_status", Choice("order_status")),
         section=STATUSES,
         label="Order status mapping",
-        help="Which PlentyONE status an order gets. An order whose status has no row is not exported. An order without "
+        help="Which PlentyONE status an order gets. While an order's status has no row, no order is sent. An order without "
         "any status is left to PlentyONE's own first status.",
         required=True,
         scopes=ALL_SCOPES,
@@ -112,7 +112,7 @@ class OrderOptions(Settings):
         ValueMap("payment_method", Row(PaymentRow)),
         section=PAYMENT,
         label="Payment method mapping",
-        help="Which PlentyONE payment method an order gets. An order whose method has no row is not exported.",
+        help="Which PlentyONE payment method an order gets. While an order's method has no row, no order is sent.",
         required=True,
         scopes=ALL_SCOPES,
     )

@@ -30,7 +30,8 @@ FAULTS: list[dict[str, Any]] = [
 
 
 def settled(host: Host) -> bool:
-    return {one["status"] for one in host.records()} <= {"complete", "updated", "skipped"}
+    found = {one["status"] for one in host.records()}
+    return bool(found) and found <= {"complete", "updated", "skipped"}
 
 
 def check(stand_ins: StandIns, host: Host, wanted: set[str]) -> None:

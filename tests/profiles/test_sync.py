@@ -327,6 +327,35 @@ def test_a_dry_run_sends_and_stores_nothing(database: Database, world: World, mo
     assert [(one["source_number"], one["action"]) for one in result.plan] == [("1", "create"), ("2", "skipped")]
 
 
+def test_a_dry_run_plans_what_was_put_back(database: Database, world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its payload was dropped when it was done: the dry run reads it anew, as the real one would."""
+    made = profile(database)
+    world.place("1")
+    for number in range(2, 9):
+        world.place(str(number))
+    sync.run(database, made)
+    with database.session() as session:
+        history.put_back(session, [rows(database, made)["1"].id], "anna")
+    before = world.calls["write"]
+    monkeypatch.setattr("tests.profiles.memory.DeskOrders._send", lambda self, step, number, change, answer: answer)
+    result = sync.run(database, made, dry_run=True)
+    assert [(one["source_number"], one["action"]) for one in result.plan] == [("1", "update")]
+    assert world.calls["write"] == before
+
+
+def test_a_deleted_records_history_never_comes_back(database: Database, world: World) -> None:
+    made = profile(database)
+    world.place("1")
+    sync.run(database, made)
+    with database.session() as session:
+        session.query(models.SyncRecord).delete()
+    world.place("2")
+    sync.run(database, made, order="2")
+    with database.reading() as session:
+        told = history.stories(session, "2")[0]
+    assert {line.source_number for line in told.history} == {"2"}
+
+
 def test_settling_defers_a_new_order(database: Database, world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     made = profile(database, {"settle_seconds": 60})
     world.place("1")

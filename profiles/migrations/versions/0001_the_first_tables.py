@@ -28,6 +28,7 @@ def upgrade() -> None:
         sa.Column("collected_at", profiles.models.Moment(), nullable=True),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_connection")),
         sa.UniqueConstraint("name", name=op.f("uq_connection_name")),
+        sqlite_autoincrement=True,
     )
     op.create_table(
         "heartbeat",
@@ -132,6 +133,7 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["to_id"], ["connection.id"], name=op.f("fk_profile_to_id"), ondelete="RESTRICT"),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_profile")),
         sa.UniqueConstraint("name", name=op.f("uq_profile_name")),
+        sqlite_autoincrement=True,
     )
     op.create_table(
         "shared",
@@ -221,6 +223,7 @@ def upgrade() -> None:
         ),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_sync_record")),
         sa.UniqueConstraint("profile_id", "source_id", name=op.f("uq_sync_record_profile_id_source_id")),
+        sqlite_autoincrement=True,
     )
     with op.batch_alter_table("sync_record", schema=None) as batch_op:
         batch_op.create_index("ix_sync_record_number", ["source_number"], unique=False)
@@ -256,6 +259,7 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["profile_id"], ["profile.id"], name=op.f("fk_task_profile_id"), ondelete="CASCADE"),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_task")),
         sa.UniqueConstraint("profile_id", "scheduled_at", name=op.f("uq_task_profile_id_scheduled_at")),
+        sqlite_autoincrement=True,
     )
     with op.batch_alter_table("task", schema=None) as batch_op:
         batch_op.create_index(
