@@ -14,11 +14,10 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from decimal import Decimal
 from typing import Any, ClassVar, Protocol, TypeVar
 
 from connector.client import Client, LoggedCall
-from connector.errors import InDoubt, RetryLater
+from connector.errors import RetryLater
 from connector.settings import Options, Settings
 
 Payload = dict[str, Any]
@@ -333,12 +332,10 @@ __all__ = [
     "Account",
     "Catalogue",
     "Connector",
-    "Decimal",
     "Entry",
     "Finding",
     "Found",
     "Host",
-    "InDoubt",
     "Known",
     "Link",
     "Page",

@@ -151,12 +151,6 @@ class Hosting(Host):
                 self._catalogues[kind] = catalogue(self.database, self.connection_id, kind)
             return self._catalogues[kind]
 
-    def forget(self) -> None:
-        """Read catalogues anew: they were just collected."""
-        with self._guard:
-            self._catalogues.clear()
-            self._known.clear()
-
     def learn(self, kind: str, entries: Iterable[Entry]) -> None:
         offered = list(entries)
         if kind not in self._known:

@@ -115,20 +115,6 @@ def check_connection(database: Database, connection_id: int) -> list[Finding]:
     return findings
 
 
-def check_unsaved(name: str, code: str, base_url: str, credentials: Mapping[str, Any]) -> list[Finding]:
-    """The connection test of what is in a form; nothing is stored."""
-    from connector.testing import MemoryHost
-
-    try:
-        made = find_connector(code)(account(name, code, base_url, credentials), MemoryHost())
-    except (StopRun, LookupError) as error:
-        return [Finding(name="Connection", ok=False, message=str(error.args[0]))]
-    try:
-        return made.check()
-    finally:
-        made.close()
-
-
 def mark(database: Database, connection_id: int, ok: bool, message: str) -> None:
     """Keep what is known of a connection's health."""
     with database.session() as session:

@@ -96,6 +96,6 @@ def test_learned_entries_are_added_once_and_collected_ones_replace(database: Dat
         database, facts.connection_id, "order_status", [Entry(id="1", name="One"), Entry(id="2", name="Two")]
     )
     hosting.store_entries(database, facts.connection_id, "order_status", [Entry(id="2", name="Second")])
-    host.forget()
+    host = Hosting(database, facts.connection_id, "desk")
     assert [one.id for one in host.catalogue("payment_method")] == ["checkmo"]
     assert [(one.id, one.name) for one in host.catalogue("order_status")] == [("2", "Second")]
