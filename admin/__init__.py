@@ -12,7 +12,7 @@ from flask_limiter.util import get_remote_address
 from flask_wtf import CSRFProtect
 
 from admin import auth
-from admin.views import base, errors, present
+from admin.views import base, errors, present, words
 from admin.views.all import all_views
 from profiles.db import Database, home
 
@@ -38,6 +38,7 @@ def create_app(db: Database) -> Flask:
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
     auth.protect(app, db, home())
     CSRFProtect(app)
+    words.register(app)
     present.register(app)
     errors.register(app)
     app.jinja_env.globals["menu"] = base.menu

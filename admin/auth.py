@@ -26,8 +26,8 @@ from admin.views.words import _
 from profiles.db import Database, now
 from profiles.models import User
 
-ADMIN, VIEWER = "admin", "viewer"
-ROLES = (ADMIN, VIEWER)
+ADMIN, OPERATOR, VIEWER = "admin", "operator", "viewer"
+ROLES = (ADMIN, OPERATOR, VIEWER)
 SHORTEST_PASSWORD = 10
 FREE_ATTEMPTS = 5
 FIRST_LOCK = timedelta(minutes=1)
@@ -36,7 +36,11 @@ IDLE = timedelta(hours=8)
 
 OPEN = frozenset({"static", "login.index"})  # all that a stranger may ask for
 FOR_ALL_ROLES = frozenset({"login.out"})  # what a viewer may POST
-ADMINS_ONLY = frozenset({"users"})  # views that a viewer may not even read
+ADMINS_ONLY = frozenset({"users", "audit"})  # views that others may not even read
+OPERATED = frozenset(
+    {"options", "profile", "records", "tasks", "schedule", "dry_run", "orders"}
+)  # operators change these
+BY_OPERATORS = frozenset({"profiles.switch", "connections.check", "connections.collect"})  # and these single routes
 READING = frozenset({"GET", "HEAD", "OPTIONS"})
 
 _hasher = PasswordHasher()
@@ -53,8 +57,8 @@ def hash_password(password: str) -> str:
     return _hasher.hash(password)
 
 
-def add_user(session: Session, name: str, password: str, role: str = ADMIN) -> User:
-    """A new person who may log in. Raises Refused with a sentence."""
+def add_user(session: Session, name: str, password: str, role: str = ADMIN, *, one_time: bool = False) -> User:
+    """A new person who may log in; `one_time`: the password must be changed at the first login. Raises Refused."""
     name = name.strip()
     if not name or len(name) > 128:
         raise Refused(_("A user needs a name of at most 128 characters."))
@@ -62,7 +66,7 @@ def add_user(session: Session, name: str, password: str, role: str = ADMIN) -> U
         raise Refused(_("There is no role {role!r}. Roles: {roles}.", role=role, roles=", ".join(ROLES)))
     if session.scalar(select(User.id).where(User.name == name)) is not None:
         raise Refused(_("There is a user {name!r} already.", name=name))
-    user = User(name=name, password=hash_password(password), role=role, created_at=now())
+    user = User(name=name, password=hash_password(password), role=role, created_at=now(), must_change=one_time)
     session.add(user)
     session.flush()
     return user
@@ -136,6 +140,7 @@ class Person:
 
     def __init__(self, user: User) -> None:
         self.id, self.name, self.role, self.epoch = user.id, user.name, user.role, user.session_epoch
+        self.preferences: dict[str, Any] = dict(user.preferences or {})
 
     def get_id(self) -> str:
         return f"{self.id}.{self.epoch}"
@@ -154,7 +159,14 @@ def may(person: Any, endpoint: str | None, method: str) -> bool:
     if person.role == ADMIN or endpoint in FOR_ALL_ROLES:
         return True
     view = (endpoint or "").partition(".")[0]
-    return person.role == VIEWER and method in READING and view not in ADMINS_ONLY
+    if view in ADMINS_ONLY or person.role not in ROLES:
+        return False
+    return method in READING or (person.role == OPERATOR and (view in OPERATED or endpoint in BY_OPERATORS))
+
+
+def may_here(endpoint: str, method: str = "POST") -> bool:
+    """For templates: is this button this person's to press?"""
+    return may(current_user, endpoint, method)
 
 
 def guard() -> ResponseReturnValue | None:
@@ -229,6 +241,7 @@ def protect(app: Flask, database: Database, folder: Path) -> None:
         return Person(user) if user and user.active and user.session_epoch == int(epoch) else None
 
     app.before_request(guard)
+    app.jinja_env.globals["may"] = may_here
 
 
 def session_key(folder: Path) -> str:

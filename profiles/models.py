@@ -272,6 +272,17 @@ class SyncRecord(Base):
         Index("ix_sync_record_status", "profile_id", "status", "id"),  # serves: the tab filtered by status, by key
         Index("ix_sync_record_updated", "profile_id", "updated_at", "id"),  # serves: the tab sorted by time, by key
         Index("ix_sync_record_number", "source_number"),  # serves: "where is order 100000123?"
+        Index("ix_sync_record_customer", "profile_id", "customer", "id"),  # serves: the tab filtered by customer
+        Index("ix_sync_record_created", "profile_id", "created_at", "id"),  # serves: the tab sorted by creation
+        # serves: failed records grouped by cause (only they are in it)
+        Index(
+            "ix_sync_record_failed",
+            "profile_id",
+            "cause",
+            "id",
+            postgresql_where=text("status = 'failed'"),
+            sqlite_where=text("status = 'failed'"),
+        ),
         Index("ix_sync_record_target", "target_id"),  # serves: the same question by the target's id; matching back
         {"sqlite_autoincrement": True},  # prevents: a new row with the id, and so the history, of a deleted one
     )
@@ -314,7 +325,8 @@ class SyncHistory(Base):
     __table_args__ = (
         Index("ix_sync_history_profile", "profile_id", "id"),  # serves: the tab, newest first, by key
         Index("ix_sync_history_record", "record_id", "id"),  # serves: one order's timeline
-        Index("ix_sync_history_created", "created_at"),  # serves: clean-up by age
+        # serves: clean-up by age, and the dashboard's orders per hour by status without a look at the rows
+        Index("ix_sync_history_hours", "created_at", "status"),
     )
 
     id: Mapped[int] = mapped_column(Id, primary_key=True)
@@ -363,6 +375,75 @@ class Heartbeat(Base):
     host: Mapped[str] = mapped_column(String(255), primary_key=True)
     beat_at: Mapped[datetime]
     started_at: Mapped[datetime]
+    address: Mapped[str | None] = mapped_column(String(255))  # where this host serves pages, if it does
+
+
+class DryRun(Base):
+    """One dry run asked for on a page: what would be sent, and nothing sent. Its lines are `DryRunLine`."""
+
+    __tablename__ = "dry_run"
+    # serves: the tab, newest first; and clean-up
+    __table_args__ = (Index("ix_dry_run_profile", "profile_id", "id"),)
+
+    id: Mapped[int] = mapped_column(Id, primary_key=True)
+    profile_id: Mapped[int] = mapped_column(Id, ForeignKey("profile.id", ondelete="CASCADE"))
+    asked_by: Mapped[str] = mapped_column(String(128))
+    request: Mapped[dict[str, Any]] = mapped_column(JSON, default=dict)  # {}: all due; {"last": 20}; {"order": "…"}
+    status: Mapped[str] = mapped_column(String(16))  # processing, success, error: the words of a task
+    message: Mapped[str | None] = mapped_column(Text)
+    counts: Mapped[dict[str, Any]] = mapped_column(JSON, default=dict)
+    stop_asked: Mapped[bool] = mapped_column(Boolean, default=False)
+    beat_at: Mapped[datetime]  # renewed while it runs: an old one means that its process died
+    created_at: Mapped[datetime]
+    finished_at: Mapped[datetime | None]
+
+
+class DryRunLine(Base):
+    """What a dry run would do with one record."""
+
+    __tablename__ = "dry_run_line"
+    __table_args__ = (UniqueConstraint("dry_run_id", "position"),)  # serves: the lines in their order
+
+    id: Mapped[int] = mapped_column(Id, primary_key=True)
+    dry_run_id: Mapped[int] = mapped_column(Id, ForeignKey("dry_run.id", ondelete="CASCADE"))
+    position: Mapped[int] = mapped_column(Integer)
+    source_number: Mapped[str | None] = mapped_column(String(128))
+    action: Mapped[str] = mapped_column(String(16))  # create, update, skip, failed, pending
+    line: Mapped[dict[str, Any]] = mapped_column(JSON)  # message, setting, calls with the origin of each value, totals
+
+
+class Audit(Base):
+    """Who changed what: every change that a person made, before and after, secrets masked. Append-only."""
+
+    __tablename__ = "audit"
+    __table_args__ = (
+        Index("ix_audit_created", "created_at"),  # serves: clean-up by age
+        Index("ix_audit_subject", "kind", "subject_id", "id"),  # serves: what was done to this one
+        Index("ix_audit_person", "person", "id"),  # serves: what this person did
+    )
+
+    id: Mapped[int] = mapped_column(Id, primary_key=True)
+    person: Mapped[str] = mapped_column(String(128))
+    action: Mapped[str] = mapped_column(String(64))  # a verb: created, changed, deleted, ran, retried, logged in
+    kind: Mapped[str] = mapped_column(String(32))  # profile, connection, user, task, record
+    subject_id: Mapped[int | None] = mapped_column(Id)
+    subject: Mapped[str] = mapped_column(String(255))  # its name then
+    before: Mapped[dict[str, Any] | None] = mapped_column(JSON)
+    after: Mapped[dict[str, Any] | None] = mapped_column(JSON)
+    created_at: Mapped[datetime]
+
+
+class SavedView(Base):
+    """A person's named filters, sorting and columns of a list."""
+
+    __tablename__ = "saved_view"
+    __table_args__ = (UniqueConstraint("user_id", "page", "name"),)
+
+    id: Mapped[int] = mapped_column(Id, primary_key=True)
+    user_id: Mapped[int] = mapped_column(Id, ForeignKey("user_account.id", ondelete="CASCADE"))
+    page: Mapped[str] = mapped_column(String(64))  # the list: its view, and the profile where it has one
+    name: Mapped[str] = mapped_column(String(128))
+    query: Mapped[str] = mapped_column(Text)  # the query string of the list's address
 
 
 class User(Base):
@@ -380,3 +461,7 @@ class User(Base):
     last_login_at: Mapped[datetime | None]
     failed_logins: Mapped[int] = mapped_column(Integer, default=0)
     locked_until: Mapped[datetime | None]
+    must_change: Mapped[bool] = mapped_column(Boolean, default=False)  # the password was given for one login only
+    totp: Mapped[str | None] = mapped_column(Text)  # encrypted key of the second factor; None: not used
+    totp_used: Mapped[int] = mapped_column(Integer, default=0)  # time step of the last code: none works twice
+    preferences: Mapped[dict[str, Any]] = mapped_column(JSON, default=dict)  # language, theme, columns of lists

@@ -18,7 +18,7 @@ from admin.views.schedule import Schedule
 from admin.views.task_history import TaskHistories
 from admin.views.tasks import Tasks
 from admin.views.users import Users
-from admin.views.words import _
+from admin.views.words import later
 from profiles.db import Database
 
 
@@ -26,33 +26,35 @@ def all_views(db: Database) -> list[View]:
     """The first page comes first."""
     one_profile = "/profiles/<int:profile_id>"
     return [
-        Dashboard(db, name=_("Dashboard"), endpoint="dashboard", url="/", icon="dashboard"),
-        Profiles(db, name=_("Profiles"), endpoint="profiles", url="/profiles", icon="profiles"),
-        Orders(db, name=_("Orders"), endpoint="orders", url="/orders", icon="orders"),
-        Schedule(db, name=_("Schedule"), endpoint="schedule", url="/schedule", icon="clock"),
-        Connections(db, name=_("Connections"), endpoint="connections", url="/connections", icon="connections"),
-        Log(db, name=_("Data log"), endpoint="log", url="/log", icon="log"),
-        Users(db, name=_("Users"), endpoint="users", url="/users", icon="users"),
-        Login(db, name=_("Log in"), endpoint="login", url="/login"),
-        NewProfile(db, name=_("New profile"), endpoint="new_profile", url="/profiles/new", under="profiles"),
-        ProfileSettings(db, name=_("Profile"), endpoint="profile", url=one_profile, under="profiles"),
-        ExportSettings(db, name=_("Settings"), endpoint="options", url=f"{one_profile}/options", under="profiles"),
-        Records(db, name=_("Records"), endpoint="records", url=f"{one_profile}/records", under="profiles"),
-        RecordHistory(db, name=_("History"), endpoint="record_history", url=f"{one_profile}/history", under="profiles"),
-        Tasks(db, name=_("Tasks"), endpoint="tasks", url=f"{one_profile}/schedule", under="profiles"),
+        Dashboard(db, name=later("Dashboard"), endpoint="dashboard", url="/", icon="dashboard"),
+        Profiles(db, name=later("Profiles"), endpoint="profiles", url="/profiles", icon="profiles"),
+        Orders(db, name=later("Orders"), endpoint="orders", url="/orders", icon="orders"),
+        Schedule(db, name=later("Schedule"), endpoint="schedule", url="/schedule", icon="clock"),
+        Connections(db, name=later("Connections"), endpoint="connections", url="/connections", icon="connections"),
+        Log(db, name=later("Data log"), endpoint="log", url="/log", icon="log"),
+        Users(db, name=later("Users"), endpoint="users", url="/users", icon="users"),
+        Login(db, name=later("Log in"), endpoint="login", url="/login"),
+        NewProfile(db, name=later("New profile"), endpoint="new_profile", url="/profiles/new", under="profiles"),
+        ProfileSettings(db, name=later("Profile"), endpoint="profile", url=one_profile, under="profiles"),
+        ExportSettings(db, name=later("Settings"), endpoint="options", url=f"{one_profile}/options", under="profiles"),
+        Records(db, name=later("Records"), endpoint="records", url=f"{one_profile}/records", under="profiles"),
+        RecordHistory(
+            db, name=later("History"), endpoint="record_history", url=f"{one_profile}/history", under="profiles"
+        ),
+        Tasks(db, name=later("Tasks"), endpoint="tasks", url=f"{one_profile}/schedule", under="profiles"),
         TaskHistories(
             db,
-            name=_("Schedule history"),
+            name=later("Schedule history"),
             endpoint="task_history",
             url=f"{one_profile}/schedule-history",
             under="profiles",
         ),
         NewConnection(
-            db, name=_("New connection"), endpoint="new_connection", url="/connections/new", under="connections"
+            db, name=later("New connection"), endpoint="new_connection", url="/connections/new", under="connections"
         ),
         EditConnection(
             db,
-            name=_("Edit connection"),
+            name=later("Edit connection"),
             endpoint="edit_connection",
             url="/connections/<int:connection_id>/edit",
             under="connections",

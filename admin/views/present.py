@@ -6,17 +6,23 @@ import functools
 import hashlib
 import json
 from datetime import UTC, datetime
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from babel.numbers import format_decimal
 from flask import Flask, current_app, url_for
 from markupsafe import Markup, escape
 
 from admin.views.listing import here, route
-from admin.views.words import _
+from admin.views.words import _, later, locale, n_, told
 from profiles.db import now
 from profiles.secrets import redact_text
+
+# the words of the statuses, for the translators
+_WORDS = (later("complete"), later("updated"), later("pending"), later("processing"), later("skipped"), later("failed"))
+_WORDS += (later("error"), later("missed"), later("success"))
 
 # status → (icon of icons.svg, tone of app.css)
 STATUSES = {
@@ -97,7 +103,7 @@ def between(start: datetime | None, end: datetime | None) -> str:
 def chip(status: str | None) -> Markup:
     """A status with icon, word and colour; never colour alone."""
     picture, tone = STATUSES.get(status or "", ("dot", "quiet"))
-    return Markup('<span class="chip {}">{}{}</span>').format(tone, icon(picture), status or "–")
+    return Markup('<span class="chip {}">{}{}</span>').format(tone, icon(picture), _(status) if status else "–")
 
 
 def icon(name: str) -> Markup:
@@ -136,19 +142,30 @@ def body(text: str | None) -> str:
         return clean
 
 
-def plural(count: int, one: str, many: str) -> str:
-    return f"{count:,} {one if count == 1 else many}"
+def number(value: int | float | Decimal) -> str:
+    """In the reader's way of writing numbers: 1,234.5 or 1.234,5."""
+    return str(format_decimal(value, locale=locale()))
 
 
 def marked(text: Any) -> Markup:
     """A message in a cell: one line that opens on a click."""
     if not text:
         return Markup("")
-    return Markup('<span class="message" title="{0}">{0}</span>').format(escape(text))
+    return Markup('<span class="message" title="{0}">{0}</span>').format(escape(told(str(text))))
 
 
 def register(app: Flask) -> None:
     app.jinja_env.filters.update(
-        when=when, lasting=lasting, chip=chip, exact=exact, call_status=call_status, body=body, message=marked
+        when=when,
+        lasting=lasting,
+        chip=chip,
+        exact=exact,
+        call_status=call_status,
+        body=body,
+        message=marked,
+        number=number,
+        told=told,
     )
-    app.jinja_env.globals.update(_=_, icon=icon, between=between, plural=plural, asset=asset, here=here, route=route)
+    app.jinja_env.globals.update(
+        _=_, n_=n_, locale=locale, icon=icon, between=between, asset=asset, here=here, route=route
+    )

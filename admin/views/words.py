@@ -1,8 +1,115 @@
-"""The door for translations: every text that a person reads on a page passes through `_`."""
+"""The door for translations: every text that a person reads on a page passes through here.
+
+`_` for the texts of pages, `later` for those named when modules load, `told` for sentences that were stored (messages
+of records, tasks and calls): they stand in the database in English and are translated when shown. The catalogues are
+`admin/translations/<language>/LC_MESSAGES/messages.po`; a connector brings its own in its folder, in the same form.
+"""
 
 from __future__ import annotations
 
+import re
+import sys
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from babel import Locale
+from babel.messages.pofile import read_po
+from babel.support import LazyProxy
+from flask import Flask, has_request_context, request
+from flask_babel import Babel, get_locale
+from flask_login import current_user
+
+from connector import registry
+
+LANGUAGES = {"en": "English", "de": "Deutsch"}
+FOLDERS = (Path(__file__).parents[1] / "translations",)
+SETTING = "language"  # among a person's preferences, and the cookie of somebody who is not logged in
+
+
+def register(app: Flask) -> None:
+    Babel(app, locale_selector=language)
+
+
+def language() -> str:
+    """The person's choice, else the browser's first that we speak."""
+    preferences = getattr(current_user, "preferences", None) or {}
+    for chosen in (preferences.get(SETTING), request.cookies.get(SETTING)):
+        if chosen in LANGUAGES:
+            return str(chosen)
+    return request.accept_languages.best_match(LANGUAGES, "en") or "en"
+
+
+def locale() -> Locale:
+    """For numbers and dates; English outside of a request."""
+    return (get_locale() if has_request_context() else None) or Locale("en")
+
 
 def _(text: str, /, **values: object) -> str:
-    """The text in the reader's language (English for now), with its {places} filled."""
-    return text.format(**values) if values else text
+    """The text in the reader's language, with its {places} filled."""
+    said = words(locale().language).get(text) or text if text else ""
+    return said.format(**values) if values else said
+
+
+def n_(one: str, many: str, count: int, /, **values: object) -> str:
+    """One of two texts by a count, which both may name as {n}."""
+    return _(one if count == 1 else many, n=count, **values)
+
+
+def later(text: str, /, **values: object) -> Any:
+    """A text named before any reader is known: translated whenever it is shown."""
+    return LazyProxy(_, text, enable_cache=False, **values)
+
+
+def told(sentence: str | None) -> str:
+    """A stored sentence in the reader's language, as far as the catalogue knows its pattern; else as it stands."""
+    spoken = locale().language
+    if not sentence or spoken == "en":
+        return sentence or ""
+    exact = words(spoken).get(sentence)
+    if exact:
+        return exact
+    for pattern, said in _patterns(spoken):
+        if found := pattern.fullmatch(sentence):
+            return said.format(**{name: told(value) for name, value in found.groupdict().items()})
+    parts = re.split(r"(?<=[.!?:;])\s+", sentence)
+    return " ".join(told(part) for part in parts) if len(parts) > 1 else sentence
+
+
+@cache
+def words(spoken: str) -> dict[str, str]:
+    """All translations into a language, the connectors' own included; ours win."""
+    found: dict[str, str] = {}
+    for folder in (*_connectors(), *FOLDERS):
+        file = folder / spoken / "LC_MESSAGES" / "messages.po"
+        if file.is_file():
+            with file.open("rb") as stream:
+                catalogue = read_po(stream, locale=spoken)
+            found.update({str(one.id): str(one.string) for one in catalogue if one.id and one.string and not one.fuzzy})
+    return found
+
+
+@cache
+def _patterns(spoken: str) -> list[tuple[re.Pattern[str], str]]:
+    """Sentences with {places} as patterns, the most telling first."""
+    place = re.compile(r"\\\{(\w+)\\\}")
+    known = [(text, said) for text, said in words(spoken).items() if re.search(r"\{\w+\}", text)]
+    made = []
+    for text, said in sorted(known, key=lambda one: -len(re.sub(r"\{\w+\}", "", one[0]))):
+        names: set[str] = set()
+
+        def group(found: re.Match[str], names: set[str] = names) -> str:
+            if found[1] in names:
+                return f"(?P={found[1]})"
+            names.add(found[1])
+            return f"(?P<{found[1]}>.+?)"
+
+        fixed = re.sub(r"\{\w+\}", "", text)
+        if len(fixed.strip(" .:,;'\"()")) >= 6:  # "{n} min" would match anything
+            made.append((re.compile(place.sub(group, re.escape(text)), re.DOTALL), said))
+    return made
+
+
+def _connectors() -> list[Path]:
+    modules = [sys.modules[one.connector.__module__] for one in registry.plugins().values() if one.connector]
+    return [Path(one.__file__).parent / "translations" for one in modules if one.__file__]
