@@ -41,7 +41,7 @@ def create_app(db: Database) -> Flask:
     words.register(app)
     present.register(app)
     errors.register(app)
-    app.jinja_env.globals["menu"] = base.menu
+    app.jinja_env.globals.update(menu=base.menu, languages=words.LANGUAGES)
     app.after_request(_headers)
     dashboard, *others = all_views(db)
     admin = Admin(app, name="Connector", index_view=dashboard, theme=Theme("none", "layout.html"))

@@ -33,16 +33,18 @@ document.addEventListener("keydown", (event) => {
 
 const RELATIVE_FOR = 36 * 3600;
 
+const ago = new Intl.RelativeTimeFormat(root.lang, { style: "short", numeric: "always" });
+
 function relative(seconds) {
-  const away = Math.abs(seconds);
-  if (away < 45) return seconds <= 0 ? "just now" : "in a moment";
-  const said = away < 3600 ? `${Math.max(1, Math.round(away / 60))} min` : `${Math.round(away / 3600)} h`;
-  return seconds <= 0 ? `${said} ago` : `in ${said}`;
+  const minutes = seconds / 60;
+  return Math.abs(minutes) < 90 ? ago.format(Math.sign(minutes) * Math.max(1, Math.round(Math.abs(minutes))), "minute")
+    : ago.format(Math.round(minutes / 60), "hour");
 }
 
 function freshen() {
   for (const time of document.querySelectorAll("time[data-date]")) {
     const seconds = (Date.parse(time.dateTime) - Date.now()) / 1000;
+    if (Math.abs(seconds) < 45) continue; // "just now", as the page says it
     const text = Math.abs(seconds) < RELATIVE_FOR ? relative(seconds) : time.dataset.date;
     if (time.textContent !== text) time.textContent = text;
   }
@@ -97,23 +99,51 @@ document.addEventListener("change", (event) => {
   if (event.target.matches("select[data-send]")) event.target.form.requestSubmit();
 });
 
+// what is sent may be a choice of its own: language, theme
+document.addEventListener("change", (event) => {
+  if (event.target.matches("[data-choose]")) event.target.form.requestSubmit();
+});
+
+// the connection to the host: its loss is said at the top of the page, and its return
+const lost = document.querySelector("[data-lost]");
+let away = false;
+
+function reached(yes) {
+  if (!lost || away === !yes) return;
+  away = !yes;
+  lost.hidden = yes;
+}
+
+// asks the host for JSON; undefined while it is away. Others use it too: window.host.ask
+async function ask(address, options = {}) {
+  let answer;
+  try {
+    answer = await fetch(address, { ...options, headers: { "X-Requested-With": "fetch", ...options.headers } });
+  } catch {
+    reached(false);
+    return undefined;
+  }
+  if (answer.status === 401) {
+    location.reload();
+    return undefined;
+  }
+  reached(answer.status < 502);
+  return answer.ok ? answer.json() : undefined;
+}
+window.host = { ask, reached };
+
 // live parts: asked again every few seconds while the page is looked at
 for (const part of document.querySelectorAll("[data-poll]")) {
   let mark = "";
-  const ask = async () => {
-    if (document.hidden || part.querySelector(".message.open") || part.contains(document.activeElement)) return;
-    try {
-      const answer = await fetch(part.dataset.poll, { headers: { "X-Requested-With": "fetch" } });
-      if (answer.status === 401) location.reload();
-      if (!answer.ok) return;
-      const told = await answer.json();
-      if (told.mark !== mark) {
-        mark = told.mark;
-        part.innerHTML = told.html;
-      }
-    } catch {
-      // the host is away for a moment: what is shown stays
+  const look = async () => {
+    if (document.hidden || part.querySelector(".message.open, [open]") || part.contains(document.activeElement)) return;
+    const told = await ask(part.dataset.poll);
+    if (told && told.mark !== mark) {
+      mark = told.mark;
+      part.innerHTML = told.html;
     }
   };
-  setInterval(ask, Number(part.dataset.every || 5) * 1000);
+  setInterval(look, Number(part.dataset.every || 5) * 1000);
 }
+window.addEventListener("offline", () => reached(false));
+window.addEventListener("online", () => reached(true));

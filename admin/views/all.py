@@ -7,6 +7,7 @@ from admin.views.connection_form import EditConnection, NewConnection
 from admin.views.connections import Connections
 from admin.views.dashboard import Dashboard
 from admin.views.datalog import Log
+from admin.views.language import Language
 from admin.views.login import Login
 from admin.views.options import ExportSettings
 from admin.views.orders import Orders
@@ -34,6 +35,7 @@ def all_views(db: Database) -> list[View]:
         Log(db, name=later("Data log"), endpoint="log", url="/log", icon="log"),
         Users(db, name=later("Users"), endpoint="users", url="/users", icon="users"),
         Login(db, name=later("Log in"), endpoint="login", url="/login"),
+        Language(db, name=later("Language"), endpoint="language", url="/language"),
         NewProfile(db, name=later("New profile"), endpoint="new_profile", url="/profiles/new", under="profiles"),
         ProfileSettings(db, name=later("Profile"), endpoint="profile", url=one_profile, under="profiles"),
         ExportSettings(db, name=later("Settings"), endpoint="options", url=f"{one_profile}/options", under="profiles"),

@@ -1,26 +1,31 @@
-"""The first page: what happened, what failed and why, what comes next, and whether the clock ticks."""
+"""The first page: is all well, what happened hour by hour, what failed and why, what waits, and what comes next."""
 
 from __future__ import annotations
 
 import hashlib
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, time, timedelta
 from typing import Any
 
-from flask import jsonify
+from flask import jsonify, request, url_for
 from flask.typing import ResponseReturnValue
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from admin.views.base import View, expose
-from admin.views.present import zone
+from admin.views.figures import RANGES, backlogs, plot
+from admin.views.present import number, zone
+from admin.views.words import _, later, n_
 from profiles.db import now
 from profiles.models import Connection, Heartbeat, Profile, SyncRecord, SyncStatus, Task, TaskStatus
 
 SILENT_AFTER = timedelta(seconds=60)  # the clock beats every few seconds
 SHOWN = 8
 CAUSES = 10
+MISSED_SINCE = timedelta(hours=24)
+RANGE_WORDS = {"day": later("24 hours"), "week": later("7 days"), "month": later("30 days")}
 MOST_READ = 100_000  # counting stops here; the page says so
 
 
@@ -48,23 +53,85 @@ class Dashboard(View):
         return jsonify(mark=hashlib.sha256(html.encode()).hexdigest(), html=html)
 
     def _answer(self, template: str) -> str:
+        chosen = next((one for one in RANGES if one.code == request.args.get("range")), RANGES[0])
         with self.database.reading() as session:
             profiles = {row.id: row for row in session.scalars(select(Profile).order_by(Profile.name))}
             timezone = usual_zone(list(profiles.values()))
             midnight = datetime.combine(now().astimezone(zone(timezone)), time(), zone(timezone))
+            today = by_status(session, list(profiles), midnight)
+            connections = session.scalars(select(Connection).order_by(Connection.name)).all()
+            failing = failed_now(session, list(profiles))
+            missed = _missed(session)
+            beat = clock(session)
             return self.render(
                 template,
                 profiles=profiles,
                 timezone=timezone,
-                today=by_status(session, list(profiles), midnight),
+                today=today,
                 week=by_status(session, list(profiles), now() - timedelta(days=7)),
                 statuses=list(SyncStatus),
                 causes=causes(session, list(profiles)),
+                failing=failing,
+                missed=missed,
+                backlogs=backlogs(session, list(profiles)),
+                plot=plot(session, chosen, timezone) if profiles else None,
+                ranges=RANGE_WORDS,
                 last=_tasks(session, Task.status.not_in([TaskStatus.PENDING]), Task.id.desc()),
                 next=_tasks(session, Task.status == TaskStatus.PENDING, Task.scheduled_at),
-                connections=session.scalars(select(Connection).order_by(Connection.name)).all(),
-                clock=clock(session),
+                connections=connections,
+                clock=beat,
+                troubles=troubles(beat, list(profiles.values()), connections, failing, missed),
             )
+
+
+def troubles(
+    beat: Clock, profiles: list[Profile], connections: Any, failing: Mapping[int, int], missed: list[Task]
+) -> list[tuple[str, str]]:
+    """What a person should look at, the worst first, each with the page that helps. Empty: all is well."""
+    found: list[tuple[str, str]] = []
+    if not beat.ticks and any(one.active for one in profiles):
+        found.append((_("The scheduler is not running, so nothing is sent by itself."), url_for("schedule.index")))
+    for row in connections:
+        if row.check_ok is False:
+            found.append(
+                (
+                    _("The connection {name} does not work.", name=row.name),
+                    url_for("connections.one", connection_id=row.id),
+                )
+            )
+    for profile in profiles:
+        if count := failing.get(profile.id):
+            said = n_(
+                "{n} order of {profile} has failed.",
+                "{n} orders of {profile} have failed.",
+                count,
+                profile=profile.name,
+            )
+            found.append((said, url_for("records.index", profile_id=profile.id, status="failed")))
+    if missed:
+        said = n_("{n} run was missed in the last 24 hours.", "{n} runs were missed in the last 24 hours.", len(missed))
+        found.append((said, url_for("schedule.index")))
+    return found
+
+
+def failed_now(session: Session, profile_ids: list[int]) -> dict[int, int]:
+    query = (
+        select(SyncRecord.profile_id, func.count())
+        .where(SyncRecord.profile_id.in_(profile_ids), SyncRecord.status == SyncStatus.FAILED)
+        .group_by(SyncRecord.profile_id)
+    )
+    return {row[0]: row[1] for row in session.execute(query)}
+
+
+def _missed(session: Session) -> list[Task]:
+    return list(
+        session.scalars(
+            select(Task)
+            .where(Task.status == TaskStatus.MISSED, Task.scheduled_at >= now() - MISSED_SINCE)
+            .order_by(Task.scheduled_at.desc())
+            .limit(SHOWN)
+        )
+    )
 
 
 def clock(session: Session) -> Clock:
@@ -88,7 +155,7 @@ def by_status(session: Session, profile_ids: list[int], since: datetime) -> dict
     )
     rows = session.execute(select(recent.c.status, func.count().label("records")).group_by(recent.c.status)).all()
     more = "+" if sum(row.records for row in rows) >= MOST_READ else ""
-    return {status: f"{count:,}{more}" for status, count in {**_NONE, **{row[0]: row[1] for row in rows}}.items()}
+    return {status: f"{number(count)}{more}" for status, count in {**_NONE, **{row[0]: row[1] for row in rows}}.items()}
 
 
 _NONE = dict.fromkeys(SyncStatus, 0)

@@ -5,12 +5,13 @@ from __future__ import annotations
 import functools
 import hashlib
 import json
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from babel.dates import format_skeleton, format_timedelta
 from babel.numbers import format_decimal
 from flask import Flask, current_app, url_for
 from markupsafe import Markup, escape
@@ -46,39 +47,42 @@ def zone(name: str | None) -> ZoneInfo:
         return ZoneInfo("UTC")
 
 
+def dated(value: datetime, timezone: str | None = None, *, seconds: bool = False) -> str:
+    """A time in a zone as its reader writes it: "21 Nov 2026, 07:56" or "21. Nov. 2026, 07:56"."""
+    local = value.astimezone(zone(timezone))
+    return f"{format_skeleton('yMMMd', local, locale=locale())}, {local:{'%H:%M:%S' if seconds else '%H:%M'}}"
+
+
 def exact(value: datetime, timezone: str | None = None) -> str:
-    return f"{value.astimezone(zone(timezone)):%Y-%m-%d %H:%M:%S} {timezone or 'UTC'}"
+    return f"{dated(value, timezone, seconds=True)} {timezone or 'UTC'}"
 
 
 def when(value: datetime | None, timezone: str | None = None) -> Markup:
-    """A time as people read it: "5 min ago", older ones by date in the given zone; exact in that zone and UTC on hover.
+    """A time as people read it: "5 min. ago", older ones by date in the given zone; exact in that zone and UTC on hover.
 
-    The text is kept fresh by times.js.
+    The text is kept fresh by app.js.
     """
     if value is None:
         return Markup('<span class="absent">–</span>')
-    local = value.astimezone(zone(timezone))
-    utc = value.astimezone(UTC)
-    title = f"{utc:%Y-%m-%d %H:%M:%S} UTC"
+    title = exact(value)
     if timezone and timezone != "UTC":
-        title += f"\n{local:%Y-%m-%d %H:%M:%S} {timezone}"
+        title = f"{exact(value, timezone)}\n{title}"
+    date = dated(value, timezone)
     return Markup('<time datetime="{}" data-date="{}" title="{}">{}</time>').format(
-        f"{utc:%Y-%m-%dT%H:%M:%SZ}", f"{local:%Y-%m-%d %H:%M}", title, relative(value, f"{local:%Y-%m-%d %H:%M}")
+        f"{value.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}", date, title, relative(value, date)
     )
 
 
 def relative(value: datetime, otherwise: str) -> str:
-    away = (value - now()).total_seconds()
-    seconds = abs(away)
-    if seconds >= RELATIVE_FOR:
+    away = value - now()
+    if abs(away.total_seconds()) >= RELATIVE_FOR:
         return otherwise
-    if seconds < 45:
-        return _("just now") if away <= 0 else _("in a moment")
-    if seconds < 3600:
-        said = _("{n} min", n=max(1, round(seconds / 60)))
-    else:
-        said = _("{n} h", n=round(seconds / 3600))
-    return _("{time} ago", time=said) if away <= 0 else _("in {time}", time=said)
+    if timedelta(seconds=-45) < away < timedelta(seconds=45):
+        return _("just now") if away <= timedelta() else _("in a moment")
+    said = format_timedelta(
+        away, granularity="minute", threshold=1.5, add_direction=True, format="short", locale=locale()
+    )
+    return str(said)
 
 
 def lasting(seconds: float | None) -> str:
@@ -88,7 +92,7 @@ def lasting(seconds: float | None) -> str:
     if seconds < 1:
         return f"{seconds * 1000:.0f} ms"
     if seconds < 60:
-        return f"{seconds:.1f} s"
+        return f"{number(round(seconds, 1))} s"
     minutes, rest = divmod(round(seconds), 60)
     if minutes < 60:
         return f"{minutes} min {rest} s"
@@ -160,6 +164,7 @@ def register(app: Flask) -> None:
         lasting=lasting,
         chip=chip,
         exact=exact,
+        dated=dated,
         call_status=call_status,
         body=body,
         message=marked,

@@ -52,7 +52,7 @@ def test_every_route_needs_a_login_but_the_login_and_static_files(
 
 
 def test_only_the_login_and_static_files_are_open() -> None:
-    assert {"static", "login.index"} == auth.OPEN
+    assert {"static", "login.index", "language.index"} == auth.OPEN
 
 
 def test_an_address_that_does_not_exist_tells_a_stranger_nothing(stranger: Browser) -> None:

@@ -311,8 +311,8 @@ def test_times_are_shown_in_the_zone_of_the_profile_and_exactly_on_hover(anna: B
     with seeded.db.session() as session:
         session.execute(update(SyncRecord).where(SyncRecord.id == seeded.failed).values(created_at=moment))
     page = text(anna.get(f"/profiles/{seeded.profile}/records/?q=100000004"))
-    assert ">2026-07-01 14:00</time>" in page
-    assert "2026-07-01 12:00:05 UTC\n2026-07-01 14:00:05 Europe/Berlin" in html.unescape(page)
+    assert ">Jul 1, 2026, 14:00</time>" in page
+    assert "Jul 1, 2026, 14:00:05 Europe/Berlin\nJul 1, 2026, 12:00:05 UTC" in html.unescape(page)
 
 
 # what people do with records and tasks
@@ -732,12 +732,12 @@ def test_the_dashboard_groups_failures_by_cause(anna: Browser, seeded: Seeded) -
 def test_the_dashboard_warns_when_the_clock_stands_still(anna: Browser, seeded: Seeded) -> None:
     with seeded.db.session() as session:
         session.execute(update(Heartbeat).values(beat_at=now()))
-    assert "The clock ticks" in text(anna.get("/"))
+    assert "The scheduler is running" in text(anna.get("/"))
     with seeded.db.session() as session:
         session.execute(update(Heartbeat).values(beat_at=now() - dt.timedelta(minutes=5)))
     page = text(anna.get("/"))
-    assert "The clock does not tick" in page
-    assert "The clock ticks" not in page
+    assert "The scheduler is not running" in page
+    assert "The scheduler is running" not in page
 
 
 def test_an_empty_host_says_how_to_begin(db: Database) -> None:
@@ -746,7 +746,7 @@ def test_an_empty_host_says_how_to_begin(db: Database) -> None:
     browser = Browser(admin.create_app(db))
     browser.login()
     page = text(browser.get("/"))
-    assert "No profiles yet" in page
+    assert "Three steps to the first order" in page
     for address in ("/profiles/", "/orders/", "/schedule/", "/connections/", "/log/", "/profiles/new/"):
         assert browser.get(address).status_code == 200
 
