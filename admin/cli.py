@@ -10,14 +10,16 @@ import os
 import sys
 import threading
 import traceback
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
 from typing import Any
 
 import click
 from sqlalchemy import select
-from sqlalchemy.exc import DatabaseError, InternalError, OperationalError
+from sqlalchemy.exc import DatabaseError, IntegrityError, InternalError, OperationalError
+from sqlalchemy.orm import Session
 
 from admin import configuration, reports
 from admin.configuration import Wrong
@@ -25,7 +27,7 @@ from admin.screen import Refused, mark, progress, say, show, show_json, table
 from admin.serving import schedule, serve_pages, stopping_after_record
 from connector.errors import ConnectorError
 from profiles import models, wiring
-from profiles.db import Database, DatabaseTrouble, home
+from profiles.db import Database, DatabaseTrouble, home, now
 from profiles.models import SyncStatus
 from profiles.secrets import MissingSecret, redact_text
 from profiles.sync import Result
@@ -36,6 +38,7 @@ log = logging.getLogger(__name__)
 TOLD = (DatabaseTrouble, Wrong, configuration.Unknown, MissingSecret, ConnectorError, AlreadyRunning)
 DATABASE_GONE = (DatabaseError, InternalError, OperationalError)
 STOPPED = 130
+FIRST_USER = "admin"
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -167,10 +170,24 @@ def web(host: str, port: int) -> None:
 
 def _serve(host: str, port: int, *, clock: bool) -> None:
     database = open_database()
-    with database.reading() as session:
-        if session.scalar(select(models.User.id).limit(1)) is None:
-            say("Nobody can log in yet: add a user with `connector user add NAME`.")
+    _first_admin(database)
     serve_pages(database, host, port, clock=clock)
+
+
+def _first_admin(database: Database) -> None:
+    """Where there is no user at all, one who can log in once, with a password that only this terminal shows."""
+    from admin import auth
+
+    password = auth.one_time_password()
+    try:
+        with database.session() as session:
+            if session.scalar(select(models.User.id).limit(1)) is not None:
+                return
+            auth.add_user(session, FIRST_USER, password, auth.ADMIN, one_time=True)
+    except (auth.Refused, IntegrityError):
+        return  # another process was a moment faster, and told its own terminal
+    say(f"There was no user yet. Log in as {FIRST_USER} with the password {password} and choose one of your own.")
+    say("It is not shown again; `connector user reset admin` makes another one.")
 
 
 @cli.command()
@@ -187,7 +204,7 @@ def apply(file: Path) -> None:
     database = open_database()
     with database.session() as session:
         changes = configuration.apply(session, text, by="command line")
-    _tell(changes, "Nothing to change.")
+    _tell("Applied", changes, "Nothing changed.")
     with database.reading() as session:
         for name in configuration.missing_variables(session, text):
             say(f"Note: the environment variable {name} is not set here; it must be where profiles run.")
@@ -200,7 +217,7 @@ def diff(file: Path) -> None:
     text = _read(file)
     with open_database().reading() as session:
         changes = configuration.diff(session, text)
-    _tell(changes, "Nothing would change.")
+    _tell("Would change", changes, "Nothing would change.")
 
 
 @cli.command()
@@ -228,9 +245,9 @@ def _read(file: Path) -> str:
         raise Refused(f"The file {file} is not UTF-8 text (byte {error.start}).") from error
 
 
-def _tell(changes: list[str], otherwise: str) -> None:
-    for change in changes or [otherwise]:
-        show(change)
+def _tell(done: str, changes: list[str], otherwise: str) -> None:
+    for line in [f"{done}: {change}" for change in changes] or [otherwise]:
+        show(line)
 
 
 @cli.command()
@@ -322,8 +339,9 @@ def _show_plan(result: Result, whole: bool, as_json: bool) -> None:
     table(
         columns,
         (
-            (line["source_number"] or line["source_id"], line.get("action"), len(line["calls"]), line.get("message"))
+            (number, line.get("action"), len(line["calls"]), reports.bare(line.get("message"), number))
             for line in result.plan
+            for number in (line["source_number"] or line["source_id"],)
         ),
     )
     if whole:
@@ -346,7 +364,7 @@ def records(profile: str, status: str | None, as_json: bool) -> None:
             return
         columns = ("number", "target", "status", "attempts", "updated", "message")
         keys = ("source_number", "target_id", "status", "attempts", "updated_at", "message")
-        table(columns, (tuple(one[key] for key in keys) for one in found))
+        table(columns, (reports.cells(one, keys) for one in found))
 
 
 @cli.command()
@@ -357,7 +375,7 @@ def history(profile: str) -> None:
         lines = reports.history(session, configuration.profile(session, profile).id)
         columns = ("time", "number", "target", "status", "message")
         keys = ("created_at", "source_number", "target_id", "status", "message")
-        table(columns, (tuple(one[key] for key in keys) for one in lines))
+        table(columns, (reports.cells(one, keys) for one in lines))
 
 
 @cli.command()
@@ -425,7 +443,7 @@ def user() -> None:
 
 @user.command("add")
 @click.argument("name")
-@click.option("--role", default="admin", show_default=True, help="What the person may do.")
+@click.option("--role", default="admin", show_default=True, metavar="admin|operator|viewer", help="What they may do.")
 @click.option("--password-stdin", is_flag=True, help="Read the password from the first line of stdin.")
 def add_user(name: str, role: str, password_stdin: bool) -> None:
     """Add a person; asks for the password."""
@@ -436,17 +454,69 @@ def add_user(name: str, role: str, password_stdin: bool) -> None:
         password = sys.stdin.readline().rstrip("\r\n")
     else:
         password = click.prompt("Password", hide_input=True, confirmation_prompt=True, err=True)
-    try:
-        with database.session() as session:
-            auth.add_user(session, name, password, role)
-    except auth.Refused as error:
-        raise Refused(str(error)) from error
+    with _changing(database) as session:
+        auth.add_user(session, name, password, role)
     show(f"User {name!r} was added ({role}).")
 
 
+@user.command("reset")
+@click.argument("name")
+@click.option("--no-second-factor", is_flag=True, help="Also switch off the second factor: the phone is lost.")
+def reset_user(name: str, no_second_factor: bool) -> None:
+    """Give a person a new one-time password, and unlock them."""
+    from admin import auth
+
+    with _changing(open_database()) as session:
+        _user(session, name)
+        password = auth.reset_password(session, name)
+        if no_second_factor:
+            auth.remove_second_factor(session, name)
+    say(f"The new password of {name!r} works for one login, in which it must be changed. It is not shown again:")
+    show(password)
+
+
+@user.command("unlock")
+@click.argument("name")
+def unlock_user(name: str) -> None:
+    """Let a person try again who gave too many wrong passwords."""
+    from admin import auth
+
+    with _changing(open_database()) as session:
+        _user(session, name)
+        auth.unlock(session, name)
+    show(f"User {name!r} may try again.")
+
+
+@user.command("list")
+def list_users() -> None:
+    """Who may log in, and what stands in their way."""
+    with open_database().reading() as session:
+        rows = session.scalars(select(models.User).order_by(models.User.name)).all()
+    table(("name", "role", "last login", "second factor", "notes"), (reports.user(row, now()) for row in rows))
+
+
+@contextmanager
+def _changing(database: Database) -> Iterator[Session]:
+    """A transaction about people; what cannot be is said in one sentence."""
+    from admin import auth
+
+    try:
+        with database.session() as session:
+            yield session
+    except auth.Refused as error:
+        raise Refused(str(error)) from error
+
+
+def _user(session: Session, name: str) -> None:
+    """Refused, with a near name, when there is no such person."""
+    names = session.scalars(select(models.User.name)).all()
+    if name not in names:
+        raise Refused(f"There is no user {name!r}.{configuration.near(name, names)}")
+
+
 @cli.command()
-@click.option("--port", type=PORT, default=8080, show_default=True, help="The port that `serve` shall take.")
-def doctor(port: int) -> int:
+@click.option("--port", type=PORT, help="Is this port free for `serve`?")
+def doctor(port: int | None) -> int:
     """Is everything in order? Exit code 1 when something needs a person."""
     from admin.doctor import examine
 

@@ -1,7 +1,8 @@
 """A rehearsal on this machine: stand-ins for the systems, a profile, one run, and the pages to look at what happened.
 
 What it sets up stands in `demo.yaml`. It may be repeated on the same data folder: the stand-ins begin empty each time,
-so what an earlier rehearsal knew about them is forgotten; its history stays.
+so what an earlier rehearsal knew about them is forgotten; its history stays. The stand-ins end with this process,
+however it ends.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ from argon2.exceptions import VerificationError
 from sqlalchemy import delete, func, select
 from sqlalchemy.orm import Session
 
-from admin import auth, configuration, serving
+from admin import auth, configuration, reports, serving
 from admin.configuration import Document, ProfileSpec
 from admin.screen import Refused, progress, say, show
 from connector import ConnectorError
@@ -41,6 +42,7 @@ FIRST_PORT = 9101
 USER, PASSWORD = "admin", "connector-demo"
 SYSTEM_PASSWORD = "sandbox"
 LEARNED_FROM = 5000  # so many orders are looked at for codes that no table names
+CAUSES = 5  # of failures that are listed
 WHO = "demo"
 
 TABLES: dict[str, Callable[[Any], str | None]] = {
@@ -69,13 +71,20 @@ def run(open_database: Callable[[], Database], *, orders: int, orders_from: Path
         _tell(database, profile.name, result)
         if once:
             return 0 if result.could_run else 2
-        chosen = serving.next_free(LOCAL, port)
-        if chosen != port:
-            say(f"Port {port} is taken; the pages are served on {chosen}.")
-        show(f"{serving.address(LOCAL, chosen)}  {login}")
-        sys.stdout.flush()
-        serving.serve_pages(database, LOCAL, chosen)
+        _serve(database, port, login)
     return 0
+
+
+def _serve(database: Database, port: int, login: str) -> None:
+    chosen = serving.next_free(LOCAL, port)
+    if chosen != port:
+        say(f"Port {port} is taken; the pages are served on {chosen}.")
+
+    def tell(address: str) -> None:
+        show(f"{address}  {login}")
+        sys.stdout.flush()
+
+    serving.serve_pages(database, LOCAL, chosen, told=tell)
 
 
 def _text(addresses: dict[str, str]) -> str:
@@ -92,21 +101,21 @@ def stand_ins(orders: int, orders_from: Path | None) -> Iterator[dict[str, str]]
     """The stand-ins as a child process: their addresses by name, as the child tells them. Ended with the block."""
     chosen = ["--orders-from", str(orders_from)] if orders_from else ["--orders", str(orders)]
     usual = serving.free(LOCAL, FIRST_PORT) and serving.free(LOCAL, FIRST_PORT + 1)
+    if not usual:
+        say(f"Port {FIRST_PORT} or {FIRST_PORT + 1} is taken; the stand-ins take two others.")
     with tempfile.TemporaryFile("w+") as complaints:
         for port in (FIRST_PORT, 0) if usual else (0,):  # somebody else may take the usual ports just now
-            command = [
-                sys.executable,
-                "-m",
-                "sandbox",
-                "--port",
-                str(port),
-                "--plenty-password",
-                SYSTEM_PASSWORD,
-                *chosen,
-            ]
+            command = [sys.executable, "-m", "sandbox", "--port", str(port), "--with-parent"]
+            command += ["--plenty-password", SYSTEM_PASSWORD, *chosen]
             # A session of its own: Ctrl-C reaches this process only, which ends the child when the run has ended.
+            # Its stdin is a pipe that nobody writes to: it ends when this process does, even by SIGKILL.
             child = subprocess.Popen(
-                command, stdout=subprocess.PIPE, stderr=complaints, text=True, start_new_session=True
+                command,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=complaints,
+                text=True,
+                start_new_session=True,
             )
             try:
                 addresses = dict(_told(child))
@@ -121,12 +130,12 @@ def stand_ins(orders: int, orders_from: Path | None) -> Iterator[dict[str, str]]
 
 
 def _end(child: subprocess.Popen[str]) -> None:
-    child.terminate()
-    try:
-        child.wait(10)
-    except subprocess.TimeoutExpired:
-        child.kill()
-        child.wait()
+    with child:  # closes its pipes
+        child.terminate()
+        try:
+            child.wait(10)
+        except subprocess.TimeoutExpired:
+            child.kill()
 
 
 def _told(child: subprocess.Popen[str]) -> Iterator[tuple[str, str]]:
@@ -237,25 +246,30 @@ def _run(database: Database, name: str) -> Result:
 
 
 def _tell(database: Database, name: str, result: Result) -> None:
-    """What happened, in four lines."""
+    """What happened, in four lines; one more for each further cause of failures."""
     calls = "; ".join(
         f"{who} {one.get('read', 0)} read, {one.get('write', 0)} write" for who, one in result.calls.items()
     )
     show(f"{name}: {result.message}")
     show(f"It took {result.seconds:.1f} seconds. Calls: {calls or 'none'}.")
     with database.reading() as session:
-        show(_why(session, name, "skipped", models.SyncRecord.setting))
-        show(_why(session, name, "failed", models.SyncRecord.message))
+        profile = configuration.profile(session, name)
+        show(f"Skipped: {_skipped(session, profile.id) or 'none'}.")
+        failures = reports.failures(session, profile.id)
+    causes = [f"{one.count} × {one.message.rstrip('.')} (for example {one.number})" for one in failures[:CAUSES]]
+    causes += [f"and {len(failures) - CAUSES} other causes"] if len(failures) > CAUSES else []
+    for number, cause in enumerate(causes or ["none"]):
+        show(f"{'        ' if number else 'Failed: '}{cause}.")
 
 
-def _why(session: Session, name: str, status: str, column: Any) -> str:
+def _skipped(session: Session, profile_id: int) -> str:
+    """How many records each setting skipped, the first three of them."""
     record = models.SyncRecord
     count = func.count()
     rows = session.execute(
-        select(column, count)
-        .where(record.profile_id == configuration.profile(session, name).id, record.status == status)
-        .group_by(column)
+        select(record.setting, count)
+        .where(record.profile_id == profile_id, record.status == models.SyncStatus.SKIPPED)
+        .group_by(record.setting)
         .order_by(count.desc())
     ).all()
-    reasons = ", ".join(f"{many} by {reason or 'their content'}" for reason, many in rows[:3])
-    return f"{status.capitalize()}: {reasons or 'none'}."
+    return ", ".join(f"{many} by {setting or 'their content'}" for setting, many in rows[:3])

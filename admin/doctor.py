@@ -9,18 +9,23 @@ import re
 import shutil
 import stat
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import timedelta
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from sqlalchemy import func, select
+from sqlalchemy.exc import DatabaseError
 from sqlalchemy.orm import Session
 
 from admin.serving import free
 from connector import Finding
+from connector.client import check_base_url
 from connector.registry import plugins
 from profiles import models
 from profiles.db import Database, DatabaseTrouble, home, now
+from profiles.wiring import private_allowed
+from profiles.workers import dead
 
 QUIET = timedelta(minutes=2)  # a clock that did not beat for so long stands still
 LATE = timedelta(minutes=10)  # a task that waits so long past its time is not being taken
@@ -28,17 +33,15 @@ LEAST_ROOM = 500 * 1024 * 1024
 PACKAGE = "connector-host"
 
 
-def examine(port: int, host: str = "127.0.0.1") -> Iterator[Finding]:
-    """Everything that can be looked at without calling a system; nothing is changed."""
+def examine(port: int | None = None, host: str = "127.0.0.1") -> Iterator[Finding]:
+    """Everything that can be looked at without calling a system; nothing is changed. `port`: may it be taken?"""
     yield _python()
     yield _packages()
     yield from _folder()
     yield from _connectors()
-    yield _private()
     yield from _database()
-    taken = not free(host, port)
-    said = f"{port} is in use; that is right if the pages are being served." if taken else f"{port} is free."
-    yield Finding(name="Port", ok=True, message=said)
+    if port is not None:
+        yield _port(host, port)
 
 
 def _python() -> Finding:
@@ -108,13 +111,6 @@ def _connectors() -> Iterator[Finding]:
         yield Finding(name="Connector", ok=plugin.connector is not None, message=said)
 
 
-def _private() -> Finding:
-    from profiles.wiring import private_allowed
-
-    said = "may be reached (CONNECTOR_ALLOW_PRIVATE)" if private_allowed() else "are refused"
-    return Finding(name="Addresses in private networks", ok=True, message=said)
-
-
 def _database() -> Iterator[Finding]:
     try:
         database = Database()
@@ -127,7 +123,7 @@ def _database() -> Iterator[Finding]:
         place = f" in {database.path}" if database.path else ""
         yield Finding(name="Database", ok=True, message=f"{kind}{place}, version {revision}")
         with database.reading() as session:
-            for look in (_users, _clock, _backlog, _connections):
+            for look in (_users, _clock, _pages, _backlog, _connections, _private):
                 yield look(session)
     except DatabaseTrouble as error:
         yield Finding(name="Database", ok=False, message=str(error))
@@ -141,15 +137,47 @@ def _users(session: Session) -> Finding:
 
 def _clock(session: Session) -> Finding:
     """A standing clock is trouble only where a profile waits for it."""
-    beat = session.scalar(select(func.max(models.Heartbeat.beat_at)))
+    beats = _beats(session)
+    alive = next((one for one in beats if _alive(one)), None)
     active = session.scalar(select(func.count()).select_from(models.Profile).where(models.Profile.active)) or 0
-    if beat is not None and now() - beat < QUIET:
-        return Finding(name="Scheduler", ok=True, message=f"is running; its last beat is {_ago(now() - beat)} old")
-    last = "it never ran" if beat is None else f"its last beat is {_ago(now() - beat)} old"
+    if alive is not None:
+        return Finding(name="Scheduler", ok=True, message=f"is running; its last beat is {_ago(alive)} old")
+    last = f"it was last alive {_ago(beats[0])} ago" if beats else "it never ran"
     said = f"is not running ({last}), and {active} active profiles wait for it. Run `connector serve`."
     if not active:
         said = f"is not running ({last}); no profile is active"
     return Finding(name="Scheduler", ok=not active, message=said)
+
+
+def _pages(session: Session) -> Finding:
+    """Where a running `serve` shows them. Who serves the pages alone (`connector web`) leaves no trace."""
+    served = _served(session)
+    said = f"are served at {', '.join(served)}" if served else "no running `connector serve` tells of them"
+    return Finding(name="Pages", ok=True, message=said)
+
+
+def _served(session: Session) -> list[str]:
+    return [one.address for one in _beats(session) if one.address and _alive(one)]
+
+
+def _port(host: str, port: int) -> Finding:
+    if free(host, port):
+        return Finding(name="Port", ok=True, message=f"{port} is free")
+    try:
+        with Database().reading() as session:
+            ours = port in [urlsplit(address).port for address in _served(session)]
+    except (DatabaseTrouble, DatabaseError):
+        ours = False
+    said = "is in use by the pages themselves" if ours else "is in use. Choose another one, or end what uses it."
+    return Finding(name="Port", ok=ours, message=f"{port} {said}")
+
+
+def _beats(session: Session) -> Sequence[models.Heartbeat]:
+    return session.scalars(select(models.Heartbeat).order_by(models.Heartbeat.beat_at.desc())).all()
+
+
+def _alive(beat: models.Heartbeat) -> bool:
+    return now() - beat.beat_at < QUIET and not dead(beat.host)
 
 
 def _backlog(session: Session) -> Finding:
@@ -174,8 +202,30 @@ def _connections(session: Session) -> Finding:
     return Finding(name="Connections", ok=True, message=f"{count}, none with a failed test")
 
 
-def _ago(age: timedelta) -> str:
-    seconds = int(age.total_seconds())
+def _private(session: Session) -> Finding:
+    """A stored connection whose address may not be reached fails each run; better to hear it here."""
+    name = "Addresses in private networks"
+    if private_allowed():
+        return Finding(name=name, ok=True, message="may be reached (CONNECTOR_ALLOW_PRIVATE)")
+    row = models.Connection
+    stored = session.execute(select(row.name, row.base_url).order_by(row.name))
+    bad = [f"{one.name} ({one.base_url})" for one in stored if _is_private(one.base_url)]
+    if not bad:
+        return Finding(name=name, ok=True, message="are refused; no connection has one")
+    said = f"are refused, but these connections have one: {', '.join(bad)}. Set CONNECTOR_ALLOW_PRIVATE=1 to allow it."
+    return Finding(name=name, ok=False, message=said)
+
+
+def _is_private(base_url: str) -> bool:
+    try:
+        check_base_url(base_url, allow_private=False)
+    except ValueError:
+        return True
+    return False
+
+
+def _ago(beat: models.Heartbeat) -> str:
+    seconds = int((now() - beat.beat_at).total_seconds())
     for size, unit in ((86400, "days"), (3600, "hours"), (60, "minutes")):
         if seconds >= 2 * size:
             return f"{seconds // size} {unit}"

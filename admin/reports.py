@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from admin.configuration import Unknown, near
@@ -53,6 +56,54 @@ def _values(row: Any, keys: Iterable[str]) -> dict[str, Any]:
     return {key: getattr(row, key) for key in keys}
 
 
+def bare(message: str | None, number: str | None) -> str:
+    """The message without the record's number before it, for where the number stands beside it."""
+    if not message or not number:
+        return message or ""
+    found = re.match(rf"(?:\w+ )?{re.escape(number)}(?:: |, )", message)
+    rest = message[found.end() :] if found else message
+    return rest[:1].upper() + rest[1:] if found else rest
+
+
+def cells(one: dict[str, Any], keys: Iterable[str]) -> tuple[Any, ...]:
+    """A row of a table that has a column for the number."""
+    return tuple(bare(one[key], one["source_number"]) if key == "message" else one[key] for key in keys)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Failures:
+    """Records that failed for one cause: how many, and message and number of one of them."""
+
+    count: int
+    message: str
+    number: str
+
+
+def failures(session: Session, profile_id: int) -> list[Failures]:
+    """What fails now and how often, by cause, the most frequent first."""
+    record = models.SyncRecord
+    many = func.count().label("many")
+    grouped = (
+        select(record.cause, many, func.min(record.id).label("first"))
+        .where(record.profile_id == profile_id, record.status == models.SyncStatus.FAILED)
+        .group_by(record.cause)
+        .subquery()
+    )
+    rows = session.execute(
+        select(grouped.c.many, record.message, record.source_number, record.source_id)
+        .join(record, record.id == grouped.c.first)
+        .order_by(grouped.c.many.desc(), record.id)
+    )
+    return [
+        Failures(
+            count=row.many,
+            message=bare(row.message, row.source_number) or "it has no message",
+            number=row.source_number or row.source_id,
+        )
+        for row in rows
+    ]
+
+
 LINE = ("created_at", "source_id", "source_number", "target_id", "status", "direction", "message", "task_id")
 FACTS = ("store", "source_status", "customer", "amount", "setting", "next_attempt_at", "created_at")
 TASK = ("id", "status", "job_code", "asked_by", "scheduled_at", "executed_at", "finished_at", "message")
@@ -89,6 +140,18 @@ def order(session: Session, number: str) -> dict[str, Any]:
         "tasks": [_values(tasks[id], TASK) for id in sorted(tasks)],
         "calls": [_values(call, CALL) for call in sorted(calls.values(), key=lambda one: (one.created_at, one.id))],
     }
+
+
+def user(row: models.User, moment: datetime) -> tuple[Any, ...]:
+    """A person as `user list` shows them: name, role, last login, second factor, and what stands in their way."""
+    locked = row.locked_until is not None and row.locked_until > moment
+    notes = (
+        (not row.active, "switched off"),
+        (locked, f"locked until {row.locked_until:%H:%M} UTC" if locked else ""),
+        (row.must_change, "must change the password"),
+    )
+    said = ", ".join(note for true, note in notes if true)
+    return row.name, row.role, row.last_login_at, "yes" if row.totp else "no", said
 
 
 def stream_json(rows: Iterable[dict[str, Any]]) -> None:

@@ -6,8 +6,8 @@ import logging
 import signal
 import socket
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext, suppress
 
 import waitress
 
@@ -20,51 +20,67 @@ log = logging.getLogger(__name__)
 THREADS = 8
 
 
-def serve_pages(database: Database, host: str, port: int, *, clock: bool = True) -> None:
-    """Serve the pages until a signal comes; with `clock` profiles run as well."""
+def open_in_browser(address: str) -> None:
+    say(f"Open {address} in a browser. Ctrl-C ends it.")
+
+
+def serve_pages(
+    database: Database, host: str, port: int, *, clock: bool = True, told: Callable[[str], None] = open_in_browser
+) -> None:
+    """Serve the pages until a signal comes; with `clock` profiles run as well. `told` is given the address."""
     from admin import create_app
 
     application = create_app(database)
     try:
-        server = waitress.create_server(application, host=host, port=port, threads=THREADS, ident=None)
+        server = waitress.create_server(
+            application,
+            host=host,
+            port=port,
+            threads=THREADS,
+            ident=None,
+            clear_untrusted_proxy_headers=strip_proxy_headers(),
+        )
     except (OSError, ValueError, OverflowError) as error:
         raise Refused(
             f"{host}:{port} cannot be used: {getattr(error, 'strerror', None) or error}. Choose another --port."
         ) from error
-    with stopping_by_signal(), ticking(database) if clock else _nothing():
-        say(f"Open {address(host, port)} in a browser. Ctrl-C ends it.")
-        log.info("serving at %s:%s, %s scheduler", host, port, "with" if clock else "without")
-        server.run()  # returns on KeyboardInterrupt
+    shown = address(host, getattr(server, "effective_port", port))  # port 0 takes a free one
+    with stopping_by_signal(), ticking(database, shown) if clock else nullcontext():
+        with suppress(KeyboardInterrupt):
+            told(shown)
+            log.info("serving at %s:%s, %s scheduler", host, port, "with" if clock else "without")
+            server.run()
         server.close()
         say("Stopping: runs end after their current record.")
+
+
+def strip_proxy_headers() -> bool:
+    """What a proxy says reaches the application only where it is believed; waitress drops it otherwise."""
+    from admin import trusted_proxies
+
+    return not trusted_proxies()
 
 
 def schedule(database: Database) -> None:
     """Run due profiles until a signal comes."""
     done = threading.Event()
     with stopping_by_signal(), ticking(database):
-        say("The scheduler is running. Ctrl-C ends it.")
-        try:
+        with suppress(KeyboardInterrupt):
+            say("The scheduler is running. Ctrl-C ends it.")
             while not done.wait(3600):
                 pass
-        except KeyboardInterrupt:
-            say("Stopping: runs end after their current record.")
+        say("Stopping: runs end after their current record.")
 
 
 @contextmanager
-def ticking(database: Database) -> Iterator[None]:
-    """The clock, started and stopped."""
-    clock = Clock(database)
+def ticking(database: Database, served: str | None = None) -> Iterator[None]:
+    """The clock, started and stopped; its heartbeat says where this process serves pages."""
+    clock = Clock(database, address=served)
     clock.start()
     try:
         yield
     finally:
         clock.stop()
-
-
-@contextmanager
-def _nothing() -> Iterator[None]:
-    yield
 
 
 @contextmanager

@@ -43,6 +43,7 @@ def read_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     add("--window-seconds", type=float, default=60.0, metavar="S", help="PlentyONE: length of the short window")
     add("--index-lag", type=float, default=0.0, metavar="S", help="PlentyONE: seconds until lists show a record")
     add("--max-sessions", type=int, default=40, metavar="N", help="PlentyONE: concurrent sessions")
+    add("--with-parent", action="store_true", help="end when stdin ends: the caller holds its other end")
     add("--plenty-password", default=os.environ.get("PLENTY_PASSWORD", "sandbox"), help="password of user connector")
     options = parser.parse_args(argv)
     if options.orders_from and not options.orders_from.is_dir():
@@ -115,14 +116,28 @@ def open_servers(options: argparse.Namespace) -> list[Server]:
     return servers
 
 
+def end_with_parent(done: threading.Event) -> None:
+    """Set `done` when stdin ends. However the caller dies, by SIGKILL too, the system closes its end of the pipe."""
+
+    def watch() -> None:
+        while os.read(0, 4096):
+            pass
+        done.set()
+
+    threading.Thread(target=watch, name="parent", daemon=True).start()
+
+
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run until SIGTERM or SIGINT. 2 when it cannot start."""
+    """Run until SIGTERM or SIGINT, or until the parent is gone. 2 when it cannot start."""
+    done = threading.Event()
     try:
-        servers = open_servers(read_arguments(argv))
+        options = read_arguments(argv)
+        if options.with_parent:
+            end_with_parent(done)
+        servers = open_servers(options)
     except (CannotStart, BadFault) as error:
         print(error, file=sys.stderr)
         return 2
-    done = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: done.set())
     for server in servers:

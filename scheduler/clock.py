@@ -21,7 +21,7 @@ from typing import Any
 from apscheduler.executors.pool import ThreadPoolExecutor
 from apscheduler.schedulers.background import BackgroundScheduler
 from apscheduler.schedulers.base import STATE_STOPPED
-from sqlalchemy import delete, func, or_, select
+from sqlalchemy import func, or_, select
 from sqlalchemy.exc import SQLAlchemyError
 
 from profiles.db import Database, DatabaseTrouble, now
@@ -72,8 +72,15 @@ class Ticking(BackgroundScheduler):  # type: ignore[misc]
 class Clock:
     """Runs due profiles in this process. A process that forks starts its own, after the fork."""
 
-    def __init__(self, database: Database, workers: int | None = None, perform: Perform = worker.perform) -> None:
+    def __init__(
+        self,
+        database: Database,
+        workers: int | None = None,
+        perform: Perform = worker.perform,
+        address: str | None = None,
+    ) -> None:
         self.database = database
+        self.address = address  # where this process serves pages
         self.workers = workers or _workers()
         self.perform = perform
         self._begin()
@@ -133,10 +140,10 @@ class Clock:
                 stop.set()
             ended = self._idle.wait_for(lambda: self._busy == 0, timeout=wait_seconds)
         try:
-            with self.database.session() as session:
-                session.execute(delete(Heartbeat).where(Heartbeat.host == me()))
+            self.address = None
+            self._beat(now())  # it stays, so that it can be told when this clock was last alive
         except (DatabaseTrouble, SQLAlchemyError) as trouble:
-            log.warning("the heartbeat could not be removed: %s", trouble)
+            log.warning("the last heartbeat could not be written: %s", trouble)
         log.info("the clock stopped%s", "" if ended else "; some runs have not ended yet")
         return ended
 
@@ -205,7 +212,7 @@ class Clock:
 
     def _beat(self, at: datetime) -> None:
         with self.database.session() as session:
-            session.merge(Heartbeat(host=me(), beat_at=at, started_at=self.started_at))
+            session.merge(Heartbeat(host=me(), beat_at=at, started_at=self.started_at, address=self.address))
 
     def _look_after(self, at: datetime) -> None:
         with self.database.reading() as session:

@@ -8,16 +8,20 @@ What is given is checked whole before anything is stored; a file is applied in o
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from typing import Any
 
 from sqlalchemy import exists, or_, select
 from sqlalchemy.orm import Session
 
+from admin import audit
 from admin.configuration.connections import ConnectionPlan
 from admin.configuration.document import ConnectionSpec, Document, Fault, ProfileSpec, Wrong, near
 from admin.configuration.exporting import export
 from admin.configuration.lookup import Unknown, connection, profile, systems
 from admin.configuration.profiles import DIRECTIONS, ProfilePlan
 from admin.configuration.reading import read, scan
+from admin.configuration.references import Spot, by_scope, profile_settings, secret_spots
 from admin.configuration.words import listed, subject
 from profiles import models
 from profiles.secrets import REFERENCE, unseal
@@ -67,7 +71,7 @@ def _saved(session: Session, plan: ConnectionPlan | ProfilePlan, by: str | None)
     return plan.changes
 
 
-def delete_connection(session: Session, name: str) -> list[str]:
+def delete_connection(session: Session, name: str, by: str | None = None) -> list[str]:
     """Refused while profiles use it; the sentence names them."""
     row = connection(session, name)
     used = or_(models.Profile.from_id == row.id, models.Profile.to_id == row.id)
@@ -75,17 +79,23 @@ def delete_connection(session: Session, name: str) -> list[str]:
     if users:
         said = f"It is used by {listed(users)}. Change or delete {'it' if len(users) == 1 else 'them'} first."
         raise Wrong([Fault("", said, subject("connection", name))])
+    before = {"connector": row.connector, "base_url": row.base_url}
+    audit.note(session, by, "deleted", "connection", row.name, subject_id=row.id, before=before)
     session.delete(row)
     session.flush()
     return [f"{subject('connection', name)}: deleted"]
 
 
-def delete_profile(session: Session, name: str) -> list[str]:
+def delete_profile(session: Session, name: str, by: str | None = None) -> list[str]:
     """With its tasks, records and history. Refused while it runs."""
     row = profile(session, name)
     running = select(exists().where(models.Task.profile_id == row.id, models.Task.status == "processing"))
     if session.scalar(running):
         raise Wrong([Fault("", "It is running now. Stop the run first.", subject("profile", name))])
+    ends = [session.get_one(models.Connection, one).name for one in (row.from_id, row.to_id)]
+    before: dict[str, Any] = {"entity": row.entity, "direction": row.direction, "from": ends[0], "to": ends[1]}
+    before |= {"active": row.active, "cron": row.cron, "timezone": row.timezone}
+    audit.note(session, by, "deleted", "profile", row.name, subject_id=row.id, before=before)
     session.delete(row)
     session.flush()
     return [f"{subject('profile', name)}: deleted"]
@@ -110,16 +120,30 @@ def diff(session: Session, text: str) -> list[str]:
 
 
 def missing_variables(session: Session, text: str) -> list[str]:
-    """The variables that the file refers to and that are not set in this process."""
+    """The variables that the stored secrets of what the file names refer to, and that are not set in this process."""
+    document = read(text)
     named: dict[str, None] = {}
-    for spec in read(text).connections:
-        for key, value in (spec.credentials or {}).items():
-            found = REFERENCE.match(value) if isinstance(value, str) else None
-            if found and found[1] not in os.environ:
-                stored = session.scalar(select(models.Connection).where(models.Connection.name == spec.name))
-                if stored is None or unseal(stored.credentials).get(key) == value:
-                    named[found[1]] = None
+    for spec in document.connections:
+        stored = session.scalar(select(models.Connection).where(models.Connection.name == spec.name))
+        for value in unseal(stored.credentials).values() if stored else ():
+            named |= _not_set(value)
+    for one in document.profiles:
+        row = session.scalar(select(models.Profile).where(models.Profile.name == one.name))
+        for spot in _secrets_of(session, row) if row else ():
+            named |= _not_set(spot.value)
     return list(named)
+
+
+def _secrets_of(session: Session, row: models.Profile) -> Iterator[Spot]:
+    ends = [session.get_one(models.Connection, one).connector for one in (row.from_id, row.to_id)]
+    known = profile_settings(ends[0], ends[1], row.entity)
+    for _scope, values in by_scope(row.settings):
+        yield from secret_spots(known, values)
+
+
+def _not_set(value: object) -> dict[str, None]:
+    found = REFERENCE.match(value) if isinstance(value, str) else None
+    return {found[1]: None} if found and found[1] not in os.environ else {}
 
 
 def _plans(session: Session, text: str) -> list[ConnectionPlan | ProfilePlan]:

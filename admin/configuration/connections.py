@@ -9,6 +9,7 @@ from typing import Any
 from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
+from admin import audit
 from admin.configuration.document import ConnectionSpec, Fault, near
 from admin.configuration.lookup import systems
 from admin.configuration.references import is_reference, references, stands_for, variable
@@ -65,6 +66,9 @@ class ConnectionPlan:
         if len(url) > 512:
             self._fault("base_url", "The address is longer than 512 characters.")
         try:
+            address = check_base_url(url, allow_private=True)
+            if self.stored and self.stored.base_url == address:
+                return address  # a stored one hinders no other change; whether it may be reached is asked in a run
             return check_base_url(url, allow_private=private_allowed())
         except ValueError as error:
             # Whatever stands before an @ or after a ? may be a password or a token.
@@ -88,6 +92,8 @@ class ConnectionPlan:
 
     def _credentials(self) -> dict[str, Any]:
         if self.spec.credentials is None and self.stored:
+            for name in self._before:
+                self._stays_here(name)
             return self._before
         if self.settings is None:
             return {}
@@ -101,6 +107,7 @@ class ConnectionPlan:
             elif value == HIDDEN and name not in self._before:
                 self._fault(f"credentials.{name}", "No value is stored that could be kept. Enter it.")
             elif value == HIDDEN or stands_for(value, variable(self.spec.name, name), self._before.get(name)):
+                self._stays_here(name)
                 kept[name] = self._before[name]
             elif is_reference(value):
                 kept[name] = value
@@ -119,6 +126,16 @@ class ConnectionPlan:
             if one.required and kept.get(one.name) in (None, "") and one.default is None and one.name not in given:
                 self._fault(f"credentials.{one.name}", f"{one.label} is missing.")
         return {name: kept[name] for name in self.settings if kept.get(name) not in (None, "")}
+
+    def _stays_here(self, name: str) -> None:
+        """A stored secret goes to the address that it was given for, and to no other."""
+        one = (self.settings or {}).get(name)
+        moved = self.stored is not None and self.stored.base_url != self.base_url
+        if moved and (one is None or one.secret) and not is_reference(self._before[name]):
+            self._fault(
+                f"credentials.{name}",
+                "The address is another one now, and a stored secret is sent to no other address: enter it again.",
+            )
 
     def _changes(self) -> list[str]:
         if self.stored is None:
@@ -142,6 +159,14 @@ class ConnectionPlan:
     def write(self, session: Session, by: str | None) -> None:
         moment = now()
         row = self.stored
+        before = None
+        if row is not None:
+            before = {
+                "name": row.name,
+                "connector": row.connector,
+                "base_url": row.base_url,
+                "credentials": self._before,
+            }
         if row is None:
             row = models.Connection(connector=self.spec.connector, created_at=moment)
             session.add(row)
@@ -154,6 +179,41 @@ class ConnectionPlan:
         if self._before != self.credentials or not row.credentials:
             row.credentials = seal(self.credentials)
         session.flush()
+        self._note(session, row, by, before)
+
+    def _note(self, session: Session, row: models.Connection, by: str | None, before: dict[str, Any] | None) -> None:
+        after = {
+            "name": row.name,
+            "connector": row.connector,
+            "base_url": row.base_url,
+            "credentials": self.credentials,
+        }
+        action = "created" if before is None else "changed"
+        if before is not None and before["name"] != row.name and {**before, "name": row.name} == after:
+            action = "renamed"
+        audit.note(
+            session,
+            by,
+            action,
+            "connection",
+            row.name,
+            subject_id=row.id,
+            before=before,
+            after=after,
+            mask=self._masked,
+        )
+
+    def _masked(self, values: Mapping[str, Any]) -> dict[str, Any]:
+        """Values of the audit, secrets masked."""
+        credentials = values.get("credentials")
+        if credentials is None:
+            return dict(values)
+        seen = {name: self._seen_value(name, value) for name, value in credentials.items()}
+        return {**values, "credentials": seen}
+
+    def _seen_value(self, name: str, value: Any) -> Any:
+        one = (self.settings or {}).get(name)
+        return HIDDEN if (one is None or one.secret) and not is_reference(value) else value
 
 
 def _as_text(value: Any) -> Any:

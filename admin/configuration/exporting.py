@@ -10,14 +10,28 @@ import yaml
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from admin.configuration.references import account_settings, by_scope, is_reference, variable
+from admin.configuration.references import (
+    account_settings,
+    by_scope,
+    is_reference,
+    profile_settings,
+    secret_spots,
+    settings_variable,
+    variable,
+)
 from profiles import models
 from profiles.secrets import unseal
-from profiles.wiring import declarations
 
 
-def export(session: Session) -> str:
-    rows = session.scalars(select(models.Connection).order_by(models.Connection.name)).all()
+def export(session: Session, *, profile: str | None = None) -> str:
+    """All of it, or one profile with its two connections."""
+    chosen = select(models.Profile).order_by(models.Profile.name)
+    ends = select(models.Connection).order_by(models.Connection.name)
+    if profile is not None:
+        chosen = chosen.where(models.Profile.name == profile)
+        pair = [end for row in session.scalars(chosen) for end in (row.from_id, row.to_id)]
+        ends = ends.where(models.Connection.id.in_(pair))
+    rows = session.scalars(ends).all()
     names = {row.id: row.name for row in rows}
     systems = {row.id: row.connector for row in rows}
     hidden: set[str] = set()
@@ -42,7 +56,7 @@ def export(session: Session) -> str:
             "timezone": row.timezone,
             "settings": _settings(row, systems, hidden),
         }
-        for row in session.scalars(select(models.Profile).order_by(models.Profile.name))
+        for row in session.scalars(chosen)
     ]
     text = yaml.dump(
         {"connections": connections, "profiles": profiles},
@@ -76,18 +90,14 @@ def _exported(row: models.Connection, hidden: set[str]) -> Iterator[tuple[str, A
 
 
 def _settings(row: models.Profile, systems: Mapping[int, str], hidden: set[str]) -> dict[str, Any]:
-    """The settings as they may be seen. What the connectors that are gone meant by them is not known."""
+    """The settings as they may be seen. Of those that no connector declares any more every text may be a secret."""
     settings = {part: deepcopy(row.settings.get(part) or {}) for part in ("global", "websites", "stores")}
-    try:
-        found = declarations(systems[row.from_id], systems[row.to_id], row.entity)
-    except LookupError:
-        return settings
-    secret = {one.name for one in found.settings if one.secret}
+    known = profile_settings(systems[row.from_id], systems[row.to_id], row.entity)
     for scope, values in by_scope(settings):
-        for name in secret.intersection(values):
-            if values[name] is not None and not is_reference(values[name]):
-                values[name] = f"env:{variable(f'{row.name}_{scope}', name)}"
-                hidden.add(values[name])
+        for spot in secret_spots(known, values):
+            if not is_reference(spot.value):
+                spot.put(f"env:{settings_variable(row.name, scope, spot.path)}")
+                hidden.add(spot.value)
     return settings
 
 

@@ -6,12 +6,21 @@ from collections.abc import Mapping
 from copy import deepcopy
 from typing import Any
 
+from marshmallow.fields import Field
 from sqlalchemy import exists, select
 from sqlalchemy.orm import Session
 
+from admin import audit
 from admin.configuration.document import Fault, ProfileSpec, near
 from admin.configuration.lookup import connection
-from admin.configuration.references import by_scope, stands_for, variable
+from admin.configuration.references import (
+    by_scope,
+    is_reference,
+    secret_spots,
+    settings_variable,
+    stands_for,
+    value_at,
+)
 from admin.configuration.words import differences, name_problems, plain, shown, subject
 from connector.settings import Problem
 from profiles import models
@@ -22,6 +31,7 @@ from profiles.wiring import declarations
 from scheduler import cron, tasks
 
 DIRECTIONS = ("export", "import")
+_ACTIONS = {frozenset({"name"}): "renamed", frozenset({"settings"}): "saved settings of"}  # in the audit
 
 
 class ProfilePlan:
@@ -44,7 +54,7 @@ class ProfilePlan:
             known = " or ".join(DIRECTIONS)
             self._fault("direction", f"It must be {known}, not {spec.direction!r}.{near(spec.direction, DIRECTIONS)}")
         self._check_time()
-        self._secret: set[str] = set()
+        self._known: dict[str, Field[Any]] = {}
         self.settings = self._checked_settings(systems)
         self._before = self._stored_fields(session)
         self._check_move(session)
@@ -72,25 +82,38 @@ class ProfilePlan:
         except LookupError as error:
             self._fault("entity", str(error.args[0]))
             return {}
-        self._secret = {one.name for one in found.settings if one.secret}
+        self._known = {one.name: one.field for one in found.settings}
         try:
-            return check_settings(found.schemas, self._with_kept_secrets())
+            return check_settings(found.schemas, self._with_kept_values())
         except Problem as error:
             for path, sentences in error.problems.items():
                 self._fault(f"settings.{path}", " ".join(sentences))
             return {}
 
-    def _with_kept_secrets(self) -> dict[str, Any]:
-        """The given settings; a secret that is hidden in them is the stored one."""
+    def _with_kept_values(self) -> dict[str, Any]:
+        """The given settings; what is hidden in them, by a form or by export, is the stored value.
+
+        Export hides every text of settings whose connector is gone. So any value may be one that is kept, and it is
+        kept only where the very reference that export wrote stands in its place.
+        """
         settings = deepcopy(dict(self.spec.settings))
-        before = dict(by_scope(self.stored.settings)) if self.stored and self._secret else {}
+        before = dict(by_scope(self.stored.settings)) if self.stored else {}
         for scope, values in by_scope(settings) if before else ():
-            for name in self._secret.intersection(values):
-                stored = before.get(scope, {}).get(name)
-                hidden = values[name] == HIDDEN and stored is not None
-                if hidden or stands_for(values[name], variable(f"{self.spec.name}_{scope}", name), stored):
-                    values[name] = stored
+            for spot in secret_spots({}, values):
+                stored = value_at(before.get(scope), spot.path)
+                hidden = spot.value == HIDDEN and stored is not None
+                if hidden or stands_for(spot.value, settings_variable(self.spec.name, scope, spot.path), stored):
+                    spot.put(stored)
         return settings
+
+    def _masked(self, settings: Mapping[str, Any]) -> dict[str, Any]:
+        """The settings as they may be seen."""
+        shown = deepcopy(dict(settings))
+        for _scope, values in by_scope(shown):
+            for spot in secret_spots(self._known, values):
+                if not is_reference(spot.value):
+                    spot.put(HIDDEN)
+        return shown
 
     def _stored_fields(self, session: Session) -> dict[str, Any]:
         row = self.stored
@@ -139,13 +162,15 @@ class ProfilePlan:
             for key, value in self._fields().items()
             if self._before[key] != value
         ]
-        said += differences("settings", self.stored.settings, self.settings, self._secret)
+        seen = (self._masked(self.stored.settings), self._masked(self.settings))
+        said += differences("settings", (self.stored.settings, self.settings), seen)
         return [f"{self.subject}, {one}" for one in said]
 
     def write(self, session: Session, by: str | None) -> None:
         moment, spec = now(), self.spec
         ends = [connection(session, name).id for name in (spec.source, spec.target)]
         row = self.stored
+        before = {**self._before, "settings": row.settings} if row is not None else None
         if row is None:
             row = models.Profile(settings={}, settings_version=0, created_at=moment)
             session.add(row)
@@ -167,7 +192,22 @@ class ProfilePlan:
                 )
             )
         tasks.keep_planned(session, row)
+        self._note(session, row, by, before)
         session.flush()
+
+    def _note(self, session: Session, row: models.Profile, by: str | None, before: dict[str, Any] | None) -> None:
+        after = {**self._fields(), "settings": row.settings}
+        changed = set(after) if before is None else {key for key in after if before[key] != after[key]}
+        action = "created" if before is None else _ACTIONS.get(frozenset(changed), "changed")
+        if changed == {"active"}:
+            action = "switched on" if row.active else "switched off"
+        audit.note(
+            session, by, action, "profile", row.name, subject_id=row.id, before=before, after=after, mask=self._seen
+        )
+
+    def _seen(self, values: Mapping[str, Any]) -> dict[str, Any]:
+        """Values of the audit, secrets masked."""
+        return {key: self._masked(value) if key == "settings" else value for key, value in values.items()}
 
 
 def _cron_problem(expression: str, timezone: str) -> str | None:

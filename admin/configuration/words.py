@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Container, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from admin.configuration.references import is_reference
 from profiles.secrets import HIDDEN
 
 LONGEST_NAME = 128
@@ -26,19 +25,23 @@ def name_problems(name: str) -> Iterator[str]:
 _ABSENT = object()
 
 
-def differences(path: str, old: Any, new: Any, secret: Container[str] = ()) -> Iterator[str]:
-    """Each value that differs: `settings.global.warehouse_id: 104 → 105`; of the `secret` keys only that they do."""
+def differences(path: str, values: tuple[Any, Any], seen: tuple[Any, Any]) -> Iterator[str]:
+    """Each value that differs between the two: `settings.global.warehouse_id: 104 → 105`.
+
+    `seen` are the same values as they may be shown: two secrets that differ may look the same.
+    """
+    old, new = values
     if isinstance(old, Mapping) and isinstance(new, Mapping):
         for key in [*old, *(one for one in new if one not in old)]:
-            yield from differences(f"{path}.{key}", old.get(key, _ABSENT), new.get(key, _ABSENT), secret)
+            yield from differences(f"{path}.{key}", _inner(values, key), _inner(seen, key))
     elif shown(old) != shown(new):
-        before, after = (_masked(one) if path.rpartition(".")[2] in secret else shown(one) for one in (old, new))
+        before, after = (HIDDEN if one == HIDDEN else shown(one) for one in seen)
         yield f"{path}: {before} → {after}"
 
 
-def _masked(value: Any) -> str:
-    known = value is _ABSENT or value is None or is_reference(value)
-    return shown(value) if known else HIDDEN
+def _inner(both: tuple[Any, Any], key: Any) -> tuple[Any, Any]:
+    old, new = both
+    return old.get(key, _ABSENT), new.get(key, _ABSENT)
 
 
 def shown(value: Any) -> str:

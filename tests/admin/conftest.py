@@ -1,10 +1,13 @@
-"""A host with two systems of a stranger, seeded by hand, and a browser's client for it."""
+"""A host with two systems of a stranger, seeded by hand, and a browser's client for it; and the command."""
 
 from __future__ import annotations
 
 import re
 import shutil
-from collections.abc import Iterator
+import socket
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from importlib.metadata import EntryPoint
@@ -18,7 +21,7 @@ from flask.testing import FlaskClient
 from marshmallow import fields, validate
 
 import connector.registry
-from admin import auth, create_app
+from admin import auth, cli, create_app
 from connector import Catalogue, Connector, Entry, Finding, Ref, Resource
 from connector.settings import (
     ACCOUNT,
@@ -576,3 +579,108 @@ def victor(app: Flask) -> Browser:
     made = Browser(app)
     assert made.login("victor").status_code == 302
     return made
+
+
+@pytest.fixture
+def bundled(home: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A data folder of the test's own, and no others than the bundled connectors."""
+    for name in ("CONNECTOR_DEBUG", "PLENTY_PASSWORD"):
+        monkeypatch.delenv(name, raising=False)
+    connector.registry.plugins.cache_clear()
+    return home
+
+
+@dataclass(frozen=True)
+class Said:
+    """What a command printed, and its exit code."""
+
+    code: int
+    out: str
+    err: str
+
+
+Command = Callable[..., Said]
+
+
+@pytest.fixture
+def command(bundled: Path, capsys: pytest.CaptureFixture[str]) -> Command:
+    """Run the command in this process."""
+
+    def run(*arguments: str) -> Said:
+        capsys.readouterr()
+        code = cli.run_command(arguments)
+        printed = capsys.readouterr()
+        assert "Traceback" not in printed.err + printed.out
+        return Said(code=code, out=printed.out, err=printed.err)
+
+    return run
+
+
+@pytest.fixture
+def alone(bundled: Path) -> Command:
+    """Run the command in a process of its own."""
+
+    def run(*arguments: str) -> Said:
+        done = subprocess.run(
+            [sys.executable, "-m", "admin", *arguments], capture_output=True, text=True, timeout=120, check=False
+        )
+        assert "Traceback" not in done.stderr + done.stdout
+        return Said(code=done.returncode, out=done.stdout, err=done.stderr)
+
+    return run
+
+
+class Running:
+    """A command that goes on until it is told to end."""
+
+    def __init__(self, *arguments: str) -> None:
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "admin", *arguments], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        )
+        self.said = ""
+
+    def read_until(self, word: str) -> str:
+        assert self.process.stdout is not None
+        while word not in self.said:
+            line = self.process.stdout.readline()
+            assert line, self.said
+            self.said += line
+        return self.said
+
+    def end(self, number: int) -> int:
+        """Send it the signal; its exit code, when it has said its last."""
+        self.process.send_signal(number)
+        out, _ = self.process.communicate(timeout=30)
+        self.said += out
+        return self.process.returncode
+
+
+@pytest.fixture
+def running(bundled: Path) -> Iterator[Callable[..., Running]]:
+    """Start the command as a process; whatever the test finds out, it does not outlive it."""
+    started: list[Running] = []
+
+    def start(*arguments: str) -> Running:
+        started.append(Running(*arguments))
+        return started[-1]
+
+    yield start
+    for one in started:
+        with one.process:
+            one.process.kill()
+
+
+@pytest.fixture
+def taken_port() -> Iterator[int]:
+    """A port that somebody else listens on."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        yield int(taken.getsockname()[1])
+
+
+@pytest.fixture
+def free_port() -> int:
+    with socket.socket() as trial:
+        trial.bind(("127.0.0.1", 0))
+        return int(trial.getsockname()[1])

@@ -12,19 +12,20 @@ import subprocess
 import sys
 import threading
 import urllib.request
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from admin import cli, configuration
-from connector import registry
+from admin import auth, cli, configuration, reports
 from profiles import db, models
 from profiles.db import Database, now
 from profiles.sync import Progress, Result
+from scheduler.clock import Clock
+from tests.admin.conftest import Command
 
 FILE = """\
 connections:
@@ -55,44 +56,7 @@ profiles:
 RESULT_KEYS = {"status", "message", "counts", "seconds", "calls"}
 COUNT_KEYS = {"complete", "updated", "skipped", "failed", "pending"}
 
-
-class Said(SimpleNamespace):
-    """What a command printed, and its exit code."""
-
-    code: int
-    out: str
-    err: str
-
-
-Command = Callable[..., Said]
-
-
-@pytest.fixture(autouse=True)
-def strangers() -> None:
-    """No others than the bundled connectors are installed."""
-    registry.plugins.cache_clear()
-
-
-@pytest.fixture(autouse=True)
-def home(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
-    folder = tmp_path / "home"
-    monkeypatch.setenv("CONNECTOR_HOME", str(folder))
-    monkeypatch.setenv("CONNECTOR_ALLOW_PRIVATE", "1")
-    for name in ("CONNECTOR_DATABASE_URL", "CONNECTOR_SECRET_KEY", "CONNECTOR_DEBUG", "PLENTY_PASSWORD"):
-        monkeypatch.delenv(name, raising=False)
-    return folder
-
-
-@pytest.fixture
-def command(capsys: pytest.CaptureFixture[str]) -> Command:
-    def run(*arguments: str) -> Said:
-        capsys.readouterr()
-        code = cli.run_command(arguments)
-        printed = capsys.readouterr()
-        assert "Traceback" not in printed.err + printed.out
-        return Said(code=code, out=printed.out, err=printed.err)
-
-    return run
+pytestmark = pytest.mark.usefixtures("bundled")
 
 
 @pytest.fixture
@@ -158,10 +122,10 @@ def test_every_command_is_there() -> None:
 def test_apply_says_what_changed_and_the_second_time_that_nothing_does(command: Command, file: Path) -> None:
     first = command("apply", str(file))
     assert first.code == 0
-    assert first.out.splitlines()[0] == "connection 'shop': new, magento at http://127.0.0.1:9101"
+    assert first.out.splitlines()[0] == "Applied: connection 'shop': new, magento at http://127.0.0.1:9101"
     assert "PLENTY_PASSWORD is not set here" in first.err
     second = command("apply", str(file))
-    assert (second.code, second.out) == (0, "Nothing to change.\n")
+    assert (second.code, second.out) == (0, "Nothing changed.\n")
 
 
 def test_apply_reads_stdin(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -171,8 +135,10 @@ def test_apply_reads_stdin(command: Command, monkeypatch: pytest.MonkeyPatch) ->
 
 def test_diff_shows_old_and_new(command: Command, applied: None, file: Path) -> None:
     said = command("diff", changed(file, "warehouse_id: 104", "warehouse_id: 105"))
-    assert said.out == "profile 'Order export', settings.global.warehouse_id: 104 → 105\n"
+    assert said.out == "Would change: profile 'Order export', settings.global.warehouse_id: 104 → 105\n"
     assert command("diff", str(file)).out == said.out
+    assert command("apply", str(file)).out == said.out.replace("Would change", "Applied")
+    assert command("diff", str(file)).out == "Nothing would change.\n"
 
 
 def test_export_can_be_applied_again_and_shows_no_secret(command: Command, applied: None, tmp_path: Path) -> None:
@@ -183,7 +149,7 @@ def test_export_can_be_applied_again_and_shows_no_secret(command: Command, appli
     assert "planted" not in text
     assert "env:SHOP_ACCESS_TOKEN_SECRET" in text
     assert "env:PLENTY_PASSWORD" in text
-    assert command("apply", str(out)).out == "Nothing to change.\n"
+    assert command("apply", str(out)).out == "Nothing changed.\n"
 
 
 @pytest.mark.parametrize(
@@ -207,7 +173,8 @@ def test_a_wrong_file_is_refused_with_its_line(
     said = command("apply", changed(file, old, new))
     assert said.code == 2
     assert said.out == ""
-    assert any(one.startswith(f"line {line}: ") and word in one for one in said.err.splitlines()), said.err
+    (about,) = [one for one in said.err.splitlines() if one.startswith(f"line {line}: ") and word in one]
+    assert said.err.count(about.rpartition(": ")[2]) == 1  # said once
     assert "planted" not in said.err
 
 
@@ -218,6 +185,19 @@ def test_a_private_address_is_refused_where_it_is_not_allowed(
     said = command("apply", str(file))
     assert said.code == 2
     assert "private network" in said.err
+
+
+def test_a_private_address_that_is_stored_hinders_no_other_change(
+    command: Command, applied: None, file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("CONNECTOR_ALLOW_PRIVATE")
+    said = command("diff", changed(file, "warehouse_id: 104", "warehouse_id: 105"))
+    assert (said.code, said.out.count("Would change")) == (0, 1)
+    assert command("apply", str(file)).code == 0
+    said = command("apply", changed(file, "127.0.0.1:9101", "127.0.0.1:9201"))
+    assert said.code == 2
+    assert "'shop'" in said.err
+    assert "'erp'" not in said.err
 
 
 def test_a_file_that_is_not_there_or_not_text_is_refused(command: Command, tmp_path: Path) -> None:
@@ -278,6 +258,29 @@ def test_a_dry_run_shows_what_would_be_sent(command: Command, applied: None, end
     assert json.loads(lines[-1]).keys() == RESULT_KEYS
 
 
+def test_a_dry_run_that_lacks_mappings_could_not_run_and_shows_the_others(
+    command: Command, applied: None, ends_with: Any
+) -> None:
+    lacking = "payment method 'klarna' is not mapped (setting 'payment_mapping')"
+    plan = [
+        {"source_id": "1", "source_number": "001", "action": "create", "message": "new", "calls": []},
+        {"source_id": "2", "source_number": "002", "action": "failed", "message": lacking, "calls": []},
+    ]
+    ends_with(
+        result(
+            status="error",
+            counts={"complete": 1, "failed": 1},
+            could_run=False,
+            message=f"{lacking}. Map it.",
+            plan=plan,
+        )
+    )
+    said = command("run", "Order export", "--dry-run")
+    assert said.code == 2
+    assert [line.split("\t")[1] for line in said.out.splitlines()] == ["action", "create", "failed"]
+    assert said.err.count("klarna") == 1
+
+
 def test_a_run_that_could_not_begin_is_json_too(command: Command, applied: None, ends_with: Any) -> None:
     for said in (command("run", "Ordr export", "--json"), command("run", "nothing like it", "--json")):
         assert said.code == 2
@@ -323,12 +326,11 @@ def a_record(**given: Any) -> None:
         values = {"source_id": "7", "source_number": "000000007", "target_id": "1001", "status": "complete"}
         record = models.SyncRecord(
             profile_id=profile.id,
-            message="created",
             attempts=1,
             refs={"order": "1001", "contact": "55"},
             created_at=moment,
             updated_at=moment,
-            **{**values, **given},
+            **{**values, "message": "created", **given},
         )
         session.add_all([task, record])
         session.flush()
@@ -379,6 +381,41 @@ def test_records_are_a_list_of_objects(command: Command, applied: None) -> None:
         ["000000008", "", "failed"],
     ]
     assert command("records", "Order export", "--status", "lost").code == 2
+
+
+@pytest.mark.parametrize(
+    ("message", "shown"),
+    [
+        ("order 007: no payment method is mapped.", "No payment method is mapped."),
+        ("007: no payment method is mapped.", "No payment method is mapped."),
+        ("Order 007, item 3: it has no SKU.", "Item 3: it has no SKU."),
+        ("order 0070: it is another one.", "order 0070: it is another one."),
+        ("The order 007 differs by 1 cent.", "The order 007 differs by 1 cent."),
+        (None, ""),
+    ],
+)
+def test_beside_its_number_a_message_does_not_repeat_it(message: str | None, shown: str) -> None:
+    assert reports.bare(message, "007") == shown
+
+
+def test_a_listing_names_each_number_once(command: Command, applied: None) -> None:
+    a_record(status="failed", message="order 000000007: no payment method is mapped.")
+    (_head, line) = command("records", "Order export").out.splitlines()
+    assert line.count("000000007") == 1
+    assert line.endswith("No payment method is mapped.")
+
+
+def test_failures_are_counted_by_cause(command: Command, applied: None) -> None:
+    for number in range(3):
+        text = f"order 00{number}: no payment method is mapped for 'k{number}'."
+        a_record(source_id=f"a{number}", source_number=f"00{number}", status="failed", message=text, cause="unmapped")
+    a_record(source_id="b", source_number="009", status="failed", message="order 009: it has no lines.", cause="empty")
+    with Database().reading() as session:
+        found = reports.failures(session, configuration.profile(session, "Order export").id)
+    assert [(one.count, one.message, one.number) for one in found] == [
+        (3, "No payment method is mapped for 'k0'.", "000"),
+        (1, "It has no lines.", "009"),
+    ]
 
 
 def test_history_is_a_table(command: Command, applied: None) -> None:
@@ -495,39 +532,171 @@ def test_debug_shows_the_traceback(capsys: pytest.CaptureFixture[str], monkeypat
     assert "ZeroDivisionError" in capsys.readouterr().err
 
 
-def test_a_user_is_added_once(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sys, "stdin", io.StringIO("a long password\n"))
+@pytest.fixture
+def typed(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
+    """What a person gives on stdin."""
+    return lambda text: monkeypatch.setattr(sys, "stdin", io.StringIO(f"{text}\n"))
+
+
+@pytest.fixture
+def eva(command: Command, typed: Callable[[str], None]) -> None:
+    """A person who may log in."""
+    typed("a long password")
     assert command("user", "add", "eva", "--password-stdin").code == 0
+
+
+def person(name: str = "eva") -> models.User:
     with Database().reading() as session:
-        user = session.query(models.User).one()
-        assert (user.name, user.role) == ("eva", "admin")
-        assert user.password.startswith("$argon2")
-    monkeypatch.setattr(sys, "stdin", io.StringIO("a long password\n"))
-    said = command("user", "add", "eva", "--password-stdin")
-    assert said.code == 2
-    assert "already" in said.err
-    monkeypatch.setattr(sys, "stdin", io.StringIO("short\n"))
-    assert command("user", "add", "adam", "--password-stdin").code == 2
+        return session.query(models.User).filter_by(name=name).one()
 
 
-def test_the_doctor_is_content_with_a_house_in_order(
-    command: Command, applied: None, home: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(sys, "stdin", io.StringIO("a long password\n"))
-    command("user", "add", "eva", "--password-stdin")
+def test_a_user_is_added_once(command: Command, eva: None, typed: Callable[[str], None]) -> None:
+    assert (person().role, person().password[:7]) == ("admin", "$argon2")
+    for name, role, password, word in (
+        ("eva", "admin", "a long password", "already"),
+        ("adam", "admin", "short", "characters"),
+        ("adam", "king", "a long password", "no role 'king'"),
+    ):
+        typed(password)
+        said = command("user", "add", name, "--role", role, "--password-stdin")
+        assert said.code == 2
+        assert word in said.err
+
+
+def test_the_help_names_every_role(command: Command) -> None:
+    assert "|".join(auth.ROLES) in command("user", "add", "--help").out
+
+
+def test_a_reset_prints_a_password_that_works_once_and_unlocks(command: Command, eva: None) -> None:
     with Database().session() as session:
-        session.add(models.Heartbeat(host="here", beat_at=now(), started_at=now()))
+        row = session.query(models.User).one()
+        row.failed_logins, row.locked_until, row.totp = 9, now() + timedelta(hours=1), "sealed"
+    said = command("user", "reset", "eva")
+    password = said.out.strip()
+    assert said.code == 0
+    assert password not in said.err
+    assert (person().must_change, person().locked_until, person().totp) == (True, None, "sealed")
+    with Database().session() as session:
+        assert auth.verify(session, "eva", "a long password") is None
+        assert auth.verify(session, "eva", password) is not None
+    assert command("user", "reset", "eva", "--no-second-factor").code == 0
+    assert person().totp is None
+
+
+def test_an_unlocked_user_may_try_again_with_the_same_password(command: Command, eva: None) -> None:
+    with Database().session() as session:
+        row = session.query(models.User).one()
+        row.failed_logins, row.locked_until = 9, now() + timedelta(hours=1)
+    assert command("user", "unlock", "eva").code == 0
+    with Database().session() as session:
+        assert auth.verify(session, "eva", "a long password") is not None
+
+
+def test_users_are_listed_with_what_stands_in_their_way(command: Command, eva: None) -> None:
+    with Database().session() as session:
+        session.query(models.User).one().locked_until = now() + timedelta(hours=1)
+        auth.add_user(session, "olaf", "a long password", "operator", one_time=True)
+    lines = [line.split("\t") for line in command("user", "list").out.splitlines()]
+    assert lines[0] == ["name", "role", "last login", "second factor", "notes"]
+    assert (lines[1][:2], lines[1][4][:12]) == (["eva", "admin"], "locked until")
+    assert lines[2] == ["olaf", "operator", "", "no", "must change the password"]
+
+
+@pytest.mark.parametrize("what", ["reset", "unlock"])
+def test_an_unknown_user_brings_a_near_name(command: Command, eva: None, what: str) -> None:
+    said = command("user", what, "eve")
+    assert said.code == 2
+    assert "Did you mean 'eva'?" in said.err
+
+
+@pytest.mark.parametrize("name", ["serve", "web"])
+def test_the_first_start_makes_an_admin_whose_password_works_once(
+    command: Command, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.setattr(cli, "serve_pages", lambda *given, **more: None)
+    first = command(name)
+    password = re.search(r"password (\S+)", first.err)[1]  # type: ignore[index]
+    assert (person("admin").role, person("admin").must_change) == ("admin", True)
+    with Database().session() as session:
+        assert auth.verify(session, "admin", password) is not None
+    assert command(name).err == ""
+
+
+def test_where_users_exist_no_admin_is_made(command: Command, eva: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cli, "serve_pages", lambda *given, **more: None)
+    assert command("serve").err == ""
+    with Database().reading() as session:
+        assert [one.name for one in session.query(models.User)] == ["eva"]
+
+
+def beat(**given: Any) -> None:
+    with Database().session() as session:
+        session.add(models.Heartbeat(**{"host": "here", "beat_at": now(), "started_at": now(), **given}))
+
+
+def findings(said: Any, sign: str) -> dict[str, str]:
+    """What the doctor finds, by name."""
+    lines = [line[2:].partition(": ") for line in said.out.splitlines() if line.startswith(sign)]
+    return {name: message for name, _, message in lines}
+
+
+def test_the_doctor_is_content_with_a_house_in_order(command: Command, applied: None, eva: None) -> None:
+    beat(address="http://127.0.0.1:8090/")
     said = command("doctor")
-    assert (said.code, [line for line in said.out.splitlines() if not line.startswith("✓")]) == (0, [])
+    assert (said.code, findings(said, "✗")) == (0, {})
+    assert "http://127.0.0.1:8090/" in findings(said, "✓")["Pages"]
 
 
 def test_the_doctor_names_what_is_wrong(command: Command, applied: None, home: Path) -> None:
     (home / "secret.key").chmod(0o644)
     said = command("doctor")
     assert said.code == 1
-    wrong = [line for line in said.out.splitlines() if line.startswith("✗")]
-    assert [line.split(":")[0] for line in wrong] == ["✗ Key", "✗ Users", "✗ Scheduler"]
-    assert "chmod 600" in wrong[0]
+    wrong = findings(said, "✗")
+    assert list(wrong) == ["Key", "Users", "Scheduler"]
+    assert "chmod 600" in wrong["Key"]
+    assert "it never ran" in wrong["Scheduler"]
+
+
+def test_the_doctor_names_stored_connections_that_may_not_be_reached(
+    command: Command, applied: None, eva: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    beat()
+    monkeypatch.delenv("CONNECTOR_ALLOW_PRIVATE")
+    said = command("doctor")
+    assert said.code == 1
+    (wrong,) = findings(said, "✗").values()
+    assert all(word in wrong for word in ("shop", "erp", "CONNECTOR_ALLOW_PRIVATE=1"))
+
+
+def test_the_doctor_says_when_the_scheduler_was_last_alive(command: Command, applied: None) -> None:
+    beat(beat_at=now() - timedelta(hours=3))
+    assert "it was last alive 3 hours ago" in findings(command("doctor"), "✗")["Scheduler"]
+
+
+def test_a_scheduler_that_was_just_stopped_is_not_running(running: Any, command: Command, applied: None) -> None:
+    scheduler = running("scheduler")
+    scheduler.read_until("running")
+    assert scheduler.end(signal.SIGTERM) == 0
+    assert re.search(r"not running \(it was last alive \d+ seconds ago\)", command("doctor").out)
+
+
+def test_a_clock_tells_where_its_process_serves_pages(command: Command, applied: None) -> None:
+    database = Database()
+    clock = Clock(database, address="http://127.0.0.1:8090/")
+    clock.tick()
+    assert "http://127.0.0.1:8090/" in findings(command("doctor"), "✓")["Pages"]
+
+
+def test_the_doctor_looks_at_a_port_only_when_it_is_told_one(
+    command: Command, applied: None, eva: None, taken_port: int, free_port: int
+) -> None:
+    beat()
+    assert "Port" not in command("doctor").out
+    assert findings(command("doctor", "--port", str(free_port)), "✓")["Port"] == f"{free_port} is free"
+    said = command("doctor", "--port", str(taken_port))
+    assert (said.code, list(findings(said, "✗"))) == (1, ["Port"])
+    beat(host="there", address=f"http://127.0.0.1:{taken_port}/")
+    assert command("doctor", "--port", str(taken_port)).code == 0
 
 
 def test_the_stand_ins_are_started_as_asked(command: Command, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -548,57 +717,17 @@ def test_a_reader_that_goes_away_is_no_error(applied: None) -> None:
     assert said.stderr == ""
 
 
-@contextmanager
-def ended(process: subprocess.Popen[str]) -> Iterator[None]:
-    """Whatever a test finds out, its process does not outlive it."""
-    try:
-        yield
-    finally:
-        process.kill()
-
-
 @pytest.mark.parametrize("name", ["serve", "web"])
-def test_the_pages_are_served_until_a_signal_comes(name: str) -> None:
-    port = free_port()
-    command = [sys.executable, "-m", "admin", name, "--port", str(port)]
-    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as served, ended(served):
-        assert served.stderr is not None
-        said = ""
-        while "in a browser" not in said:
-            line = served.stderr.readline()
-            assert line, said
-            said += line
-        with urllib.request.urlopen(f"http://127.0.0.1:{port}/") as page:
-            assert page.status == 200
-        served.send_signal(signal.SIGTERM)
-        served.wait(20)
-        said += served.stderr.read()
-    assert served.returncode == 0
-    assert "Traceback" not in said
+def test_the_pages_are_served_until_a_signal_comes(running: Any, free_port: int, name: str) -> None:
+    served = running(name, "--port", str(free_port))
+    served.read_until("in a browser")
+    with urllib.request.urlopen(f"http://127.0.0.1:{free_port}/") as page:
+        assert page.status == 200
+    assert served.end(signal.SIGTERM) == 0
+    assert "Traceback" not in served.said
 
 
-def test_a_port_that_is_taken_is_named() -> None:
-    import socket
-
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        taken.listen()
-        port = taken.getsockname()[1]
-        said = subprocess.run(
-            [sys.executable, "-m", "admin", "web", "--port", str(port)],
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=30,
-        )
-    assert said.returncode == 2
-    assert str(port) in said.stderr
-    assert "Traceback" not in said.stderr
-
-
-def free_port() -> int:
-    import socket
-
-    with socket.socket() as trial:
-        trial.bind(("127.0.0.1", 0))
-        return int(trial.getsockname()[1])
+def test_a_port_that_is_taken_is_named(alone: Command, taken_port: int) -> None:
+    said = alone("web", "--port", str(taken_port))
+    assert said.code == 2
+    assert str(taken_port) in said.err

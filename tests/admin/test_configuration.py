@@ -14,7 +14,7 @@ from sqlalchemy import select
 from admin import configuration
 from admin.configuration import ConnectionSpec, ProfileSpec, Wrong
 from connector import Connector, Page, Resource, Written, registry
-from connector.settings import ACCOUNT, ALL_SCOPES, STATUSES, Choice, Secret, Settings, ValueMap, setting
+from connector.settings import ACCOUNT, ALL_SCOPES, STATUSES, Choice, Row, Secret, Settings, ValueMap, setting
 from profiles import models
 from profiles.db import Database, now
 from profiles.secrets import HIDDEN, unseal
@@ -26,10 +26,18 @@ class Account(Settings):
     token = setting(Secret(), section=ACCOUNT, label="Token")
 
 
+class Door(Settings):
+    gate = setting(Choice("gate"), section=STATUSES, label="Gate")
+    code = setting(Secret(), section=STATUSES, label="Code")
+
+
 class Target(Settings):
     warehouse = setting(Choice("warehouse"), section=STATUSES, label="Warehouse", scopes=ALL_SCOPES)
     pin = setting(Secret(), section=STATUSES, label="Pin", scopes=ALL_SCOPES)
     statuses = setting(ValueMap("status", Choice("status")), section=STATUSES, label="Statuses", default={})
+    doors = setting(ValueMap("door", Row(Door)), section=STATUSES, label="Doors", default={})
+    spare = setting(fields.List(Secret()), section=STATUSES, label="Spare pins")
+    note = setting(fields.String(), section=STATUSES, label="Note")
 
 
 class Sending(Resource):
@@ -83,24 +91,24 @@ profiles:
 
 
 @pytest.fixture(autouse=True)
-def strangers(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
-    """Only these two connectors are installed."""
-    points = [EntryPoint(name, f"{__name__}:{name.capitalize()}", registry.GROUP) for name in ("till", "depot")]
-    monkeypatch.setattr(registry, "entry_points", lambda group: points)
-    registry.plugins.cache_clear()
-    monkeypatch.setenv("CONNECTOR_HOME", str(tmp_path))
-    monkeypatch.setenv("CONNECTOR_ALLOW_PRIVATE", "1")
-    for name in ("CONNECTOR_DATABASE_URL", "CONNECTOR_SECRET_KEY", "DEPOT_PASSWORD", "SHOP_PASSWORD"):
+def install(bundled: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., None]]:
+    """Only these two connectors are installed; a test may install other ones."""
+    for name in ("DEPOT_PASSWORD", "SHOP_PASSWORD"):
         monkeypatch.delenv(name, raising=False)
-    yield
+
+    def installed(*names: str) -> None:
+        points = [EntryPoint(name, f"{__name__}:{name.capitalize()}", registry.GROUP) for name in names]
+        monkeypatch.setattr(registry, "entry_points", lambda group: points)
+        registry.plugins.cache_clear()
+
+    installed("till", "depot")
+    yield installed
     registry.plugins.cache_clear()
 
 
 @pytest.fixture
-def database() -> Database:
-    made = Database()
-    made.upgrade()
-    return made
+def database(sqlite: Database) -> Database:
+    return sqlite
 
 
 Apply = Callable[[str], list[str]]
@@ -129,6 +137,11 @@ def exported(database: Database) -> str:
 def diff(database: Database, text: str) -> list[str]:
     with database.reading() as session:
         return configuration.diff(session, text)
+
+
+def stored(database: Database) -> Any:
+    with database.reading() as session:
+        return configuration.profile(session, "Order export").settings
 
 
 def credentials(database: Database, name: str) -> dict[str, Any]:
@@ -304,6 +317,15 @@ def test_what_export_writes_changes_nothing_when_it_is_applied(apply: Apply, dat
     assert credentials(database, "shop") == {"user": "u1", "password": "first-secret"}
 
 
+def test_one_profile_is_exported_with_its_two_connections(apply: Apply, database: Database) -> None:
+    apply(FILE + FILE.partition("profiles:\n")[2].replace("Order export", "Another one"))
+    apply(FILE.replace("name: shop", "name: market").replace("from: shop", "from: market").replace("Order ex", "Ex"))
+    with database.reading() as session:
+        document = configuration.read(configuration.export(session, profile="Export"))
+    assert [one.name for one in document.profiles] == ["Export"]
+    assert [one.name for one in document.connections] == ["erp", "market"]
+
+
 def test_export_survives_names_and_values_that_yaml_reads_as_something_else(apply: Apply, database: Database) -> None:
     odd = FILE.replace("name: Order export", 'name: "yes: # - 12"').replace("no:", '"1.50":').replace("u1", '"0123"')
     apply(odd)
@@ -363,6 +385,51 @@ def test_a_secret_among_the_settings_of_a_profile_is_hidden_and_kept(apply: Appl
     assert "s3cret" not in written + exported(database)
 
 
+NESTED = """\
+        doors: {front: {gate: 1, code: s3cret-front}, back: {gate: 2, code: "env:BACK_CODE"}}
+        spare: [s3cret-first, s3cret-second]
+"""
+
+
+def test_secrets_within_tables_and_lists_are_hidden_and_kept(apply: Apply, database: Database) -> None:
+    text = FILE.replace("        warehouse: 104\n", NESTED)
+    shown = apply(text)
+    written = exported(database)
+    for name in ("DOORS_FRONT_CODE", "SPARE_0", "SPARE_1"):
+        assert f"env:ORDER_EXPORT_{name}" in written
+    assert "env:BACK_CODE" in written
+    assert apply(written) == []
+    shown += apply(text.replace("s3cret-first", "s3cret-other").replace("s3cret-front", "env:FRONT_CODE"))
+    assert shown[-2:] == [
+        "profile 'Order export', settings.global.doors.front.code: ••• → \"env:FRONT_CODE\"",
+        'profile \'Order export\', settings.global.spare: ["•••", "•••"] → ["•••", "•••"]',
+    ]
+    assert "s3cret" not in "".join(shown) + written + exported(database)
+    assert stored(database)["global"]["spare"] == ["s3cret-other", "s3cret-second"]
+
+
+def test_a_secret_of_a_store_that_comes_or_goes_is_not_shown(apply: Apply, database: Database) -> None:
+    apply(FILE)
+    with_pin = FILE.replace('{warehouse: "0105"}', '{warehouse: "0105"}, de: {pin: s3cret-store}')
+    assert apply(with_pin) == ['profile \'Order export\', settings.stores.de: not set → {"pin": "•••"}']
+    assert apply(FILE) == ['profile \'Order export\', settings.stores.de: {"pin": "•••"} → not set']
+
+
+def test_where_a_connector_is_gone_no_text_of_its_settings_is_shown(
+    apply: Apply, database: Database, install: Callable[..., None]
+) -> None:
+    apply(FILE.replace("warehouse: 104", "pin: s3cret-pin\n        note: kept\n        workers: 2"))
+    before = stored(database)
+    install("till")
+    written = exported(database)
+    assert "s3cret" not in written
+    assert "kept" not in written
+    assert "workers: 2" in written
+    install("till", "depot")
+    assert apply(written) == []  # and nothing is lost when it comes back
+    assert stored(database) == before
+
+
 def test_a_password_of_digits_is_a_text(apply: Apply, database: Database) -> None:
     apply(FILE.replace("first-secret", "123456"))
     assert credentials(database, "shop")["password"] == "123456"
@@ -407,6 +474,28 @@ def test_a_private_address_is_refused_unless_it_is_allowed(database: Database, m
     said = problems(FILE, database)
     assert [one.partition(":")[0] for one in said] == ["line 2", "line 5"]
     assert "private network" in said[0]
+
+
+def test_a_private_address_that_is_stored_hinders_no_other_change(
+    apply: Apply, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    apply(FILE)
+    monkeypatch.delenv("CONNECTOR_ALLOW_PRIVATE")
+    assert diff(database, FILE) == []
+    assert apply(FILE.replace("warehouse: 104", "warehouse: 105").replace("first-secret", "second-secret")) == [
+        "connection 'shop', credentials.password: ••• → •••",
+        "profile 'Order export', settings.global.warehouse: 104 → 105",
+    ]
+    (said,) = problems(FILE.replace("127.0.0.1:9101", "127.0.0.1:9201"), database)
+    assert said.startswith("line 2: ")
+    (said,) = problems(FILE.replace("name: erp", "name: erp2").replace("to: erp", "to: erp2"), database)
+    assert said.startswith("line 5: ")
+
+
+@pytest.mark.parametrize("line", ['"61 * * * *"', '"* * *"', '""', "15", "[1]", "~"])
+def test_a_bad_cron_line_is_said_once(database: Database, line: str) -> None:
+    (said,) = problems(FILE.replace('"*/15 * * * *"', line), database)
+    assert said.startswith("line 16: profile 'Order export', cron: ")
 
 
 def test_new_credentials_make_the_last_test_of_a_connection_void(apply: Apply, database: Database) -> None:
@@ -491,3 +580,7 @@ def test_references_that_are_not_set_are_listed(
         assert configuration.missing_variables(session, FILE) == ["DEPOT_PASSWORD"]
         monkeypatch.setenv("DEPOT_PASSWORD", "x")
         assert configuration.missing_variables(session, FILE) == []
+    changed = FILE.replace("warehouse: 104", 'pin: "env:GATE_PIN"')
+    apply(changed)
+    with database.reading() as session:
+        assert configuration.missing_variables(session, changed) == ["GATE_PIN"]

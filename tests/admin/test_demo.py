@@ -6,12 +6,7 @@ import json
 import os
 import re
 import signal
-import subprocess
-import sys
-import time
 import urllib.request
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -21,32 +16,13 @@ import pytest
 
 from admin import configuration, demo
 from admin.screen import Refused
-from connector import registry
 from profiles.db import Database, now
+from tests.admin.conftest import Command
 
 ADDRESSES = {"magento": "http://127.0.0.1:9101", "plentyone": "http://127.0.0.1:9102"}
 
 
-@pytest.fixture(autouse=True)
-def strangers() -> None:
-    """No others than the bundled connectors are installed."""
-    registry.plugins.cache_clear()
-
-
-@pytest.fixture(autouse=True)
-def home(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
-    folder = tmp_path / "home"
-    monkeypatch.setenv("CONNECTOR_HOME", str(folder))
-    for name in ("CONNECTOR_DATABASE_URL", "CONNECTOR_SECRET_KEY", "CONNECTOR_DEBUG", "PLENTY_PASSWORD"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("CONNECTOR_ALLOW_PRIVATE", "1")
-    return folder
-
-
-def connector(*arguments: str, timeout: float = 120) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "admin", *arguments], capture_output=True, text=True, timeout=timeout, check=False
-    )
+pytestmark = pytest.mark.usefixtures("bundled")
 
 
 def stand_ins() -> set[int]:
@@ -90,7 +66,7 @@ def test_unknown_codes_are_treated_as_the_first_of_their_table() -> None:
     assert json.dumps(spec.settings) == before
 
 
-def test_a_connection_that_leads_elsewhere_is_not_bent(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_connection_that_leads_elsewhere_is_not_bent() -> None:
     document = configuration.read(demo._text(ADDRESSES))
     own = demo._text({**ADDRESSES, "magento": "http://10.0.0.1"})
     database = Database()
@@ -101,42 +77,59 @@ def test_a_connection_that_leads_elsewhere_is_not_bent(monkeypatch: pytest.Monke
             demo.refuse_foreign(session, document)
 
 
-def test_stand_ins_that_cannot_start_say_why(tmp_path: Path) -> None:
-    said = connector("demo", "--once", "--orders-from", str(tmp_path / "nowhere"))
-    assert said.returncode == 2
-    assert "nowhere" in said.stderr
-    assert "Traceback" not in said.stderr
+def test_stand_ins_that_cannot_start_say_why(alone: Command, tmp_path: Path) -> None:
+    said = alone("demo", "--once", "--orders-from", str(tmp_path / "nowhere"))
+    assert said.code == 2
+    assert "nowhere" in said.err
     assert stand_ins() == set()
 
 
-def test_the_demo_runs_once_and_again() -> None:
+def test_the_demo_runs_once_and_again(alone: Command) -> None:
     for _ in range(2):
-        said = connector("demo", "--once", "--orders", "15")
-        assert said.returncode == 0, said.stderr
-        lines = said.stdout.splitlines()
+        said = alone("demo", "--once", "--orders", "15")
+        assert said.code == 0, said.err
+        lines = said.out.splitlines()
         assert len(lines) == 4
         assert re.match(r"Order export: \d+ complete", lines[0])
         assert lines[3] == "Failed: none."
         assert stand_ins() == set()
-    records = json.loads(connector("records", "Order export", "--json").stdout)
+    records = json.loads(alone("records", "Order export", "--json").out)
     assert len(records) == 15
     assert {one["status"] for one in records} <= {"complete", "skipped"}
     done = next(one for one in records if one["status"] == "complete")
     assert done["target_id"]
-    story = json.loads(connector("order", done["source_number"], "--json").stdout)
+    story = json.loads(alone("order", done["source_number"], "--json").out)
     assert story["records"][0]["refs"] == done["refs"]
     assert story["calls"]
 
 
-def test_own_orders_with_codes_that_nobody_mapped_are_exported(tmp_path: Path) -> None:
-    orders = tmp_path / "orders"
-    orders.mkdir()
-    for payload in own_orders():
-        (orders / f"{payload['increment_id']}.json").write_text(json.dumps(payload, default=float))
-    said = connector("demo", "--once", "--orders-from", str(orders))
-    assert said.returncode == 0, said.stderr
-    records = json.loads(connector("records", "Order export", "--json").stdout)
-    assert [one["status"] for one in records] == ["complete"] * 3, said.stdout
+def test_own_orders_with_codes_that_nobody_mapped_are_exported(alone: Command, tmp_path: Path) -> None:
+    said = alone("demo", "--once", "--orders-from", str(written(tmp_path, own_orders())))
+    assert said.code == 0, said.err
+    records = json.loads(alone("records", "Order export", "--json").out)
+    assert [one["status"] for one in records] == ["complete"] * 3, said.out
+
+
+def test_failures_are_told_by_cause_with_an_example(alone: Command, tmp_path: Path) -> None:
+    orders = own_orders()
+    for payload in orders:
+        payload["grand_total"] = payload["base_grand_total"] = "unreadable"
+    said = alone("demo", "--once", "--orders-from", str(written(tmp_path, orders)))
+    assert said.code == 0, said.err
+    numbers = [payload["increment_id"] for payload in orders]
+    found = re.search(r"^Failed: 3 × (.+) \(for example (\d+)\)\.$", said.out, re.MULTILINE)
+    assert found, said.out
+    assert found[2] in numbers
+    assert not [number for number in numbers if number in found[1]]
+
+
+def written(folder: Path, orders: list[dict[str, Any]]) -> Path:
+    """The orders as files, as `--orders-from` wants them."""
+    made = folder / "orders"
+    made.mkdir()
+    for payload in orders:
+        (made / f"{payload['increment_id']}.json").write_text(json.dumps(payload, default=float))
+    return made
 
 
 def own_orders() -> list[dict[str, Any]]:
@@ -150,46 +143,31 @@ def own_orders() -> list[dict[str, Any]]:
     return made
 
 
-@contextmanager
-def ended(process: subprocess.Popen[str]) -> Iterator[None]:
-    """Whatever a test finds out, its process does not outlive it."""
-    try:
-        yield
-    finally:
-        process.kill()
-
-
-def test_ctrl_c_ends_the_demo_and_its_children() -> None:
-    with (
-        subprocess.Popen(
-            [sys.executable, "-m", "admin", "demo", "--orders", "3", "--port", "18080"],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-        ) as process,
-        ended(process),
-    ):
-        assert process.stdout is not None
-        said = ""
-        while "password" not in said:
-            line = process.stdout.readline()
-            assert line, said
-            said += line
-        address, login = re.search(r"(http://127\.0\.0\.1:\d+/)  user (\w+, password [\w-]+)", said).groups()  # type: ignore[union-attr]
-        assert login == f"{demo.USER}, password {demo.PASSWORD}"
-        assert len(stand_ins()) == 1
-        for _ in range(50):
-            try:
-                with urllib.request.urlopen(address) as page:
-                    assert page.status == 200
-                break
-            except OSError:
-                time.sleep(0.2)
-        else:
-            pytest.fail("the pages did not answer")
-        process.send_signal(signal.SIGINT)
-        process.wait(30)
-        said += process.stdout.read()
-    assert "Traceback" not in said
-    assert process.returncode == 0
+def test_ctrl_c_ends_the_demo_and_its_children(running: Any, free_port: int) -> None:
+    started = running("demo", "--orders", "3", "--port", str(free_port))
+    said = started.read_until("password")
+    assert f"http://127.0.0.1:{free_port}/  user {demo.USER}, password {demo.PASSWORD}" in said
+    assert len(stand_ins()) == 1
+    with urllib.request.urlopen(f"http://127.0.0.1:{free_port}/") as page:
+        assert page.status == 200
+    assert started.end(signal.SIGINT) == 0
+    assert "Traceback" not in started.said
     assert stand_ins() == set()
+
+
+def test_a_killed_demo_leaves_no_stand_ins(running: Any, free_port: int) -> None:
+    started = running("demo", "--orders", "1", "--port", str(free_port))
+    started.read_until("password")
+    (orphan,) = stand_ins()
+    started.end(signal.SIGKILL)
+    psutil.Process(orphan).wait(10)
+    assert stand_ins() == set()
+
+
+def test_a_port_that_is_taken_is_said_in_one_sentence(running: Any, taken_port: int) -> None:
+    started = running("demo", "--orders", "1", "--port", str(taken_port))
+    said = started.read_until("password")
+    (sentence,) = [line for line in said.splitlines() if str(taken_port) in line]
+    served = re.fullmatch(rf"Port {taken_port} is taken; the pages are served on (\d+)\.", sentence)
+    assert served, sentence
+    assert f"http://127.0.0.1:{served[1]}/  user" in said

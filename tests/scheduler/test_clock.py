@@ -122,6 +122,7 @@ def test_stopping_takes_no_new_tasks_and_asks_running_ones_to_stop(
 ) -> None:
     asked(database, 5)
     runs.go.clear()
+    clock.address = "http://127.0.0.1:8080/"
     clock.start()
     wait_until(lambda: len(runs.begun) == 2)
     assert clock.stop(5)
@@ -129,7 +130,9 @@ def test_stopping_takes_no_new_tasks_and_asks_running_ones_to_stop(
     assert [one.status for one in all_tasks(database)].count("pending") == 3
     assert not clock.alive()
     with database.reading() as session:
-        assert session.scalars(select(Heartbeat)).all() == []
+        last = session.scalars(select(Heartbeat)).one()  # it stays, to tell when this clock was last alive
+    assert now() - last.beat_at < timedelta(seconds=5)
+    assert last.address is None  # and nobody looks for pages there
 
 
 def test_it_can_be_started_again(database: Database, clock: Clock, runs: Runs) -> None:

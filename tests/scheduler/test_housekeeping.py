@@ -110,3 +110,12 @@ def test_clocks_that_stopped_are_forgotten(database: Database) -> None:
         session.add(Heartbeat(host="long ago", beat_at=OLD, started_at=OLD))
         session.add(Heartbeat(host=me(), beat_at=NINE, started_at=NINE))
     assert housekeeping.clean(database, NINE)["heartbeat"] == 1
+
+
+def test_the_last_beat_of_all_is_kept(database: Database) -> None:
+    with database.session() as session:
+        session.add(Heartbeat(host="long ago", beat_at=OLD, started_at=OLD))
+        session.add(Heartbeat(host="before", beat_at=OLD - minutes(1), started_at=OLD))
+    assert housekeeping.clean(database, NINE)["heartbeat"] == 1
+    with database.reading() as session:
+        assert [row.host for row in session.scalars(select(Heartbeat))] == ["long ago"]
