@@ -3,6 +3,8 @@
 # make test      the whole suite; the browser tests need Chromium
 # make check     format, lint, types and unit tests: before every commit
 # make bench     how fast it is
+# make words     bring the catalogues of translations up to date
+# make pictures  take the README's pictures anew, with Chromium
 # make lock      write constraints.txt anew, from the newest versions that setup.cfg allows
 # make clean     remove what was made; the data folder var/ stays
 
@@ -19,7 +21,7 @@ SLOW := tests/admin/test_demo.py tests/scheduler/test_many_planners.py tests/pro
 	tests/connector/plentyone/test_exactly_once.py
 PYTEST := $(BIN)/python -m pytest -n auto --dist worksteal
 
-.PHONY: install demo test check bench lock clean
+.PHONY: install demo test check bench words pictures lock clean
 
 install: $(INSTALLED)
 
@@ -42,6 +44,12 @@ check: install
 
 bench: install
 	for file in bench/*.py; do echo "$$file"; $(BIN)/python "$$file" || exit 1; done
+
+words: install
+	$(BIN)/python -m admin.translations.extract
+
+pictures: install
+	$(BIN)/python -m tests.browser.pictures
 
 lock:
 	rm -rf build/lock

@@ -1,0 +1,185 @@
+"""Brings the catalogues up to date with the texts: `make words` (python -m admin.translations.extract).
+
+Three kinds of texts are found: those that pass through `_`, `later` and `n_` on pages; what is declared (labels and helps
+of settings, names of lists and ids); and sentences that are stored and translated when shown (what errors, notes and
+findings say), whose changing parts become {a}, {b} … in the order of their appearance. What a connector says stands in
+a catalogue in its own folder. New texts are added without a translation, what nobody says any more is removed.
+"""
+
+from __future__ import annotations
+
+import ast
+import io
+import sys
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from string import ascii_lowercase
+from typing import Any
+
+from babel.messages.catalog import Catalog
+from babel.messages.extract import extract_from_dir
+from babel.messages.pofile import read_po, write_po
+
+from admin.views.words import LANGUAGES
+from connector import registry, settings
+from connector.settings import Section, Settings, declared
+from profiles.settings import EngineOptions
+
+ROOT = Path(__file__).parents[2]
+PAGES = ROOT / "admin"
+WORDS = {"_": None, "later": None, "n_": (1, 2)}
+# calls whose first text is a sentence that may be stored, and keywords that hold one
+SAYING = {
+    "RecordFailed", "SkipRecord", "StopRun", "RetryLater", "InDoubt", "Unreachable", "AccessDenied", "MissingSecret",
+    "DatabaseTrouble", "CronProblem", "note", "end", "_because", "append", "setdefault", "_fault", "Refused",
+}  # fmt: skip
+KEYWORDS = {"message", "said", "error", "reason"}
+NAMES = {"said", "message", "text", "told", "what"}
+
+
+def main() -> int:
+    missing = 0
+    for language in LANGUAGES:
+        if language == "en":
+            continue
+        for folder, texts in catalogues():
+            missing += _write(folder, language, texts)
+    print(f"{missing} texts have no translation yet.")
+    return 1 if missing else 0
+
+
+def catalogues() -> Iterator[tuple[Path, list[str]]]:
+    """(folder of translations, its texts): ours, then each bundled connector's."""
+    ours = [
+        *_of_pages(),
+        *_of_schema(EngineOptions),
+        *(one.label for one in vars(settings).values() if isinstance(one, Section)),
+    ]
+    for folder in (ROOT / "profiles", ROOT / "scheduler", ROOT / "connector"):
+        for file in sorted(folder.glob("*.py")):
+            ours += sentences(file)
+    yield PAGES / "translations", _once(ours)
+    mine = set(ours)
+    for plugin in registry.plugins().values():
+        if plugin.connector is None:
+            continue
+        file = Path(sys.modules[plugin.connector.__module__].__file__ or "")
+        if ROOT not in file.parents:
+            continue
+        texts = [*_declared(plugin.connector)]
+        for source in sorted(file.parent.rglob("*.py")):
+            texts += sentences(source)
+        yield file.parent / "translations", [text for text in _once(texts) if text not in mine]
+
+
+def _once(texts: Iterable[str]) -> list[str]:
+    return list(dict.fromkeys(text for text in texts if any(sign.isalpha() for sign in text)))
+
+
+def _of_pages() -> Iterator[str]:
+    methods = [("**.py", "python"), ("templates/**.html", "jinja2")]
+    options = {"templates/**.html": {"trimmed": "false", "silent": "false"}}
+    found = extract_from_dir(PAGES, methods, options, keywords=WORDS)
+    for name, _line, message, _comments, _context in found:
+        if not name.startswith("translations"):
+            yield from message if isinstance(message, tuple) else (message,)
+
+
+def _of_schema(*schemas: type[Settings]) -> Iterator[str]:
+    for one in declared(*schemas):
+        yield one.label
+        yield one.help
+        yield one.section.label
+        yield from _of_field(one.field)
+
+
+def _of_field(field: Any) -> Iterator[str]:
+    for check in getattr(field, "validators", ()):
+        yield from (str(label) for label in getattr(check, "labels", ()) if label)
+    for inner in (getattr(field, "right", None), getattr(field, "inner", None)):
+        if inner is not None:
+            yield from _of_field(inner)
+    if hasattr(field, "nested"):
+        for cell in field.schema.fields.values():
+            yield str(cell.metadata.get("label") or "")
+            yield str(cell.metadata.get("help") or "")
+            yield from _of_field(cell)
+
+
+def _declared(connector: Any) -> Iterator[str]:
+    yield from (connector.description, connector.address_help)
+    yield from _of_schema(connector.Settings)
+    for catalogue in connector.catalogues:
+        yield catalogue.label
+    for resource in connector.resources:
+        yield resource.label
+        yield from (ref.label for ref in resource.refs)
+        yield from _of_schema(resource.SourceOptions, resource.TargetOptions)
+
+
+# sentences that are stored
+
+
+def sentences(file: Path) -> Iterator[str]:
+    """Texts that this module may store: what it raises, notes and finds."""
+    for node in ast.walk(ast.parse(file.read_text())):
+        if isinstance(node, ast.Call):
+            name = getattr(node.func, "id", None) or getattr(node.func, "attr", "")
+            if name in SAYING:
+                for argument in node.args[:2]:
+                    yield from _text(argument)
+            for keyword in node.keywords:
+                if keyword.arg in KEYWORDS:
+                    yield from _text(keyword.value)
+            if name == "Finding":
+                for keyword in node.keywords:
+                    yield from _text(keyword.value)
+                for argument in node.args:
+                    yield from _text(argument)
+        elif (isinstance(node, ast.Assign) and any(getattr(one, "id", "") in NAMES for one in node.targets)) or (isinstance(node, ast.Return) and node.value is not None and isinstance(node.value, ast.JoinedStr)):
+            yield from _text(node.value)
+
+
+def _text(node: ast.AST) -> Iterator[str]:
+    if isinstance(node, ast.Constant) and isinstance(node.value, str):
+        if " " in node.value.strip():
+            yield node.value
+    elif isinstance(node, ast.IfExp):
+        yield from _text(node.body)
+        yield from _text(node.orelse)
+    elif isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add):
+        yield from _text(node.left)
+        yield from _text(node.right)
+    elif isinstance(node, ast.JoinedStr):
+        places = iter(ascii_lowercase)
+        made = "".join(
+            str(part.value).replace("{", "(").replace("}", ")")
+            if isinstance(part, ast.Constant)
+            else f"{{{next(places)}}}"
+            for part in node.values
+        )
+        if " " in made.strip():
+            yield made
+
+
+# files
+
+
+def _write(folder: Path, language: str, texts: list[str]) -> int:
+    file = folder / language / "LC_MESSAGES" / "messages.po"
+    known: dict[str, str] = {}
+    if file.is_file():
+        with file.open("rb") as stream:
+            known = {str(one.id): str(one.string) for one in read_po(stream, locale=language) if one.id}
+    made = Catalog(locale=language, project="connector-host", fuzzy=False)
+    for text in texts:
+        made.add(text, known.get(text, ""))
+    file.parent.mkdir(parents=True, exist_ok=True)
+    out = io.BytesIO()
+    write_po(out, made, omit_header=True, width=100, sort_output=True)
+    file.write_bytes(out.getvalue())
+    return sum(1 for text in texts if not known.get(text))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,56 @@
+"""Every text has its German, with the same places; stored sentences are translated when they are shown."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+from flask import Flask
+
+from admin.translations import extract
+from admin.views import words
+from tests.admin.conftest import Browser
+
+PLACE = re.compile(r"\{\w*\}")
+
+
+def german(folder: Path) -> dict[str, str]:
+    from babel.messages.pofile import read_po
+
+    with (folder / "de" / "LC_MESSAGES" / "messages.po").open("rb") as stream:
+        return {str(one.id): str(one.string) for one in read_po(stream, locale="de") if one.id}
+
+
+@pytest.mark.parametrize("catalogue", list(extract.catalogues()), ids=lambda one: one[0].parent.name)
+def test_every_text_has_its_german_with_the_same_places(catalogue: tuple[Path, list[str]]) -> None:
+    folder, texts = catalogue
+    said = german(folder)
+    assert not [text for text in texts if not said.get(text)], "run `make words` and translate what is new"
+    wrong = [text for text in texts if sorted(PLACE.findall(text)) != sorted(PLACE.findall(said[text]))]
+    assert not wrong
+    assert not set(said) - set(texts), "run `make words`: nobody says this any more"
+
+
+def test_the_browser_chooses_the_language_and_a_person_may_choose_another(anna: Browser) -> None:
+    page = anna.get("/profiles/", headers={"Accept-Language": "de-DE,de;q=0.9"}).get_data(as_text=True)
+    assert '<html lang="de">' in page
+    assert "Profile" in page
+    anna.post("/language/", {"language": "en", "next": "/profiles/"})
+    page = anna.get("/profiles/", headers={"Accept-Language": "de-DE,de;q=0.9"}).get_data(as_text=True)
+    assert '<html lang="en">' in page
+
+
+def test_a_stored_sentence_is_translated_with_its_values(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
+    known = {
+        "Order {a}: payment method '{b}' of store {c} is not mapped": "Auftrag {a}: Zahlungsart „{b}“ fehlt ({c})",
+        "Nothing changed since it was written.": "Seit dem Schreiben unverändert.",
+    }
+    monkeypatch.setattr(words, "words", lambda spoken: known if spoken == "de" else {})
+    words._patterns.cache_clear()
+    with app.test_request_context(headers={"Accept-Language": "de"}):
+        said = words.told("Order 1: payment method 'x' of store de is not mapped")
+        both = words.told("Nothing changed since it was written. Something that nobody translated.")
+    words._patterns.cache_clear()
+    assert said == "Auftrag 1: Zahlungsart „x“ fehlt (de)"
+    assert both == "Seit dem Schreiben unverändert. Something that nobody translated."
