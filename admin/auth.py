@@ -21,10 +21,11 @@ from urllib.parse import urlsplit
 
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
-from flask import Flask, Request, abort, current_app, jsonify, redirect, request, session, url_for
+from flask import Flask, Request, abort, current_app, g, jsonify, redirect, request, session, url_for
 from flask.sessions import SecureCookieSessionInterface
 from flask.typing import ResponseReturnValue
 from flask_login import LoginManager, current_user, login_user, logout_user
+from markupsafe import Markup
 from sqlalchemy import func, or_, select, update
 from sqlalchemy.orm import Session
 from werkzeug.exceptions import HTTPException
@@ -49,19 +50,24 @@ IDLE = timedelta(hours=8)  # a session ends so long after its last request
 LONGEST_SESSION = timedelta(days=7)  # and so long after its login, however busy it was: pages ask by themselves
 CODE_WITHIN = timedelta(minutes=5)  # of the right password
 MOST_ENDED = 50  # sessions of a person remembered as logged out; beyond it all end
+THEME, SYSTEM = "theme", "system"  # among the preferences
+THEMES = (SYSTEM, "light", "dark")
 ASKED = "asked"  # in the session: whose second factor is asked for, since when
 ENDED = "ended"  # among the preferences: {session id: until when it is remembered}
 STRANGER = "stranger"  # in the audit: nobody knows who it was
 
 OPEN = frozenset({"static", "login.index", "login.code", "language.index"})  # all that a stranger may ask for
 OWN = frozenset({"account"})  # the person's own page: every role may change what is there
-FOR_ALL_ROLES = frozenset({"login.out"})  # what a viewer may POST
+FOR_ALL_ROLES = frozenset(
+    {"records.columns", "records.views", "record_history.columns", "record_history.views"}  # one's own lists
+) | frozenset({"login.out"})  # what a viewer may POST
 BEFORE_ALL = OPEN | {"login.out", "account.choose"}  # for a person who must choose a new password first
 ADMINS_ONLY = frozenset({"users", "audit"})  # views that others may not even read
 OPERATED = frozenset(
     {"options", "profile", "records", "tasks", "schedule", "dry_run", "orders"}
 )  # operators change these
 BY_OPERATORS = frozenset({"profiles.switch", "connections.check", "connections.collect"})  # and these single routes
+BY_ADMINS = frozenset({"profile.duplicate", "profile.delete"})  # but not these
 READING = frozenset({"GET", "HEAD", "OPTIONS"})
 
 _hasher = PasswordHasher()
@@ -90,8 +96,8 @@ def add_user(
     Here and below `person` is who does it, for the audit; None is the command line.
     """
     name = " ".join(name.split())
-    if not name or len(name) > LONGEST_NAME:
-        raise Refused(_("A user needs a name of at most 128 characters."))
+    if not name or len(name) > LONGEST_NAME or not name.isprintable():
+        raise Refused(_("A user needs a name of at most {n} characters.", n=LONGEST_NAME))
     if role not in ROLES:
         raise Refused(_("There is no role {role!r}. Roles: {roles}.", role=role, roles=", ".join(ROLES)))
     if session.scalar(select(User.id).where(func.lower(User.name) == name.lower())) is not None:
@@ -131,7 +137,7 @@ def reset_password(session: Session, name: str, *, person: str | None = None) ->
     """
     user, password = find_user(session, name), one_time_password()
     set_password(user, password, one_time=True)
-    note(session, person, "reset password of", KIND, user.name, subject_id=user.id)
+    note(session, person, "reset password", KIND, user.name, subject_id=user.id)
     return password
 
 
@@ -149,7 +155,7 @@ def remove_second_factor(session: Session, name: str, *, person: str | None = No
     if user.totp is not None:
         user.totp, user.totp_used = None, 0
         user.session_epoch += 1
-        note(session, person, "removed second factor of", KIND, user.name, subject_id=user.id)
+        note(session, person, "removed second factor", KIND, user.name, subject_id=user.id)
 
 
 def verify(session: Session, name: str, password: str) -> User | None:
@@ -213,6 +219,10 @@ def knows_password(session: Session, user: User, password: str) -> bool:
     session.refresh(user)
     user.failed_logins, user.locked_until = failures, None
     return True
+
+
+def same_password(user: User, password: str) -> bool:
+    return _matches(user.password, password)
 
 
 def _arrived(user: User) -> None:
@@ -286,7 +296,9 @@ def may(person: Any, endpoint: str | None, method: str) -> bool:
         return person.role in ROLES
     if view in ADMINS_ONLY or person.role not in ROLES:
         return False
-    return method in READING or (person.role == OPERATOR and (view in OPERATED or endpoint in BY_OPERATORS))
+    return method in READING or (
+        person.role == OPERATOR and endpoint not in BY_ADMINS and (view in OPERATED or endpoint in BY_OPERATORS)
+    )
 
 
 def may_here(endpoint: str, method: str = "POST") -> bool:
@@ -295,21 +307,26 @@ def may_here(endpoint: str, method: str = "POST") -> bool:
 
 
 def guard() -> ResponseReturnValue | None:
-    """Runs before every request, Flask-Admin's own routes included."""
+    """Runs before every request, Flask-Admin's own routes included.
+
+    Who it is, is asked anew: Flask-Login keeps the person in `g`, and a streamed answer that is still open in this
+    thread would lend its `g` to the request that comes next.
+    """
+    g.pop("_login_user", None)
     if current_user.is_authenticated and current_user.must_change and request.endpoint not in BEFORE_ALL:
         if _wants_json(request):
             return jsonify(error=_("Please choose a new password first.")), 403
-        return redirect(url_for("account.choose", next=_asked_page()))
+        return redirect(url_for("account.choose", next=asked_page()))
     if may(current_user, request.endpoint, request.method):
         return None
     if current_user.is_authenticated:
         abort(403)
     if _wants_json(request):
         return jsonify(error=_("Please log in.")), 401
-    return redirect(url_for("login.index", next=_asked_page(), ended=None if request.method in READING else "1"))
+    return redirect(url_for("login.index", next=asked_page(), ended=None if request.method in READING else "1"))
 
 
-def _asked_page() -> str | None:
+def asked_page() -> str | None:
     """Where to go on afterwards: the page that was asked for, or the one whose form was sent; None: the first page."""
     if request.method in READING:
         page = request.full_path.rstrip("?")
@@ -400,6 +417,17 @@ def prefer(transaction: Session, user_id: int, **chosen: Any) -> None:
     user.preferences = {key: value for key, value in kept.items() if value is not None}
 
 
+def theme() -> str:
+    """The person's choice; empty where there is none and the browser's own holds."""
+    chosen = getattr(current_user, "preferences", {}).get(THEME)
+    return str(chosen) if chosen in THEMES else ""
+
+
+def theme_attributes() -> Markup:
+    """For the first tag of a page: theme.js takes the choice over before anything is painted."""
+    return Markup(' data-chosen="{}"').format(theme()) if theme() else Markup("")
+
+
 class _Sessions(SecureCookieSessionInterface):
     """The cookie is marked Secure whenever the request came over TLS, so that a first trial on plain HTTP works."""
 
@@ -433,7 +461,7 @@ def protect(app: Flask, database: Database, folder: Path) -> None:
         return None if old else Person(user)
 
     app.before_request(guard)
-    app.jinja_env.globals["may"] = may_here
+    app.jinja_env.globals.update(may=may_here, theme_attributes=theme_attributes)
 
 
 def session_key(folder: Path) -> str:

@@ -6,7 +6,7 @@ Nothing here knows a system; one field at a time is the business of `views.input
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -41,16 +41,27 @@ class Group:
     def wrong(self) -> int:
         return sum(1 for one in self.inputs if one.errors or any(line.errors for line in one.lines))
 
+    @property
+    def missing(self) -> int:
+        """Needed and empty, or seen in records and not mapped."""
+        return sum(one.unmapped or int(one.missing) for one in self.inputs)
+
+    @property
+    def own(self) -> int:
+        """How many settings have a value of this scope."""
+        return sum(1 for one in self.inputs if one.own)
+
 
 @dataclass(frozen=True, kw_only=True)
 class Words:
-    """What stands in for {direction}, {Direction} and {entity} in labels and helps."""
+    """Puts a declared text into the reader's language, then what stands in for {direction}, {Direction}, {entity}."""
 
     direction: str = ""
     entity: str = ""
 
-    def __call__(self, text: str) -> str:
-        said = {"direction": self.direction, "Direction": self.direction.capitalize(), "entity": self.entity}
+    def __call__(self, declared: str) -> str:
+        text, direction = _(declared), _(self.direction)
+        said = {"direction": direction, "Direction": direction.capitalize(), "entity": _(self.entity)}
         made = re.sub(r"\{(\w+)\}", lambda found: said.get(found[1], found[0]), text)
         return made[:1].upper() + made[1:]
 
@@ -64,12 +75,17 @@ def groups(
     problems: Mapping[str, Sequence[str]] | None = None,
     inherited: Mapping[str, Any] | None = None,
     origins: Mapping[str, str] | None = None,
+    narrower: Mapping[str, Sequence[str]] | None = None,
 ) -> list[Group]:
-    """The sections of a form in their order. With `inherited`, each input offers "use default" and says what it is."""
+    """The sections of a form in their order. With `inherited`, each input offers "use default" and says what it is.
+
+    `narrower` names, for each setting, the scopes below this one that have a value of their own.
+    """
     made: dict[Section, Group] = {}
     for one in settings:
         group = made.setdefault(one.section, Group(code=one.section.code, label=words(one.section.label)))
-        group.inputs.append(_setting(one, values, words, catalogues, problems or {}, inherited, origins or {}))
+        made_input = _setting(one, values, words, catalogues, problems or {}, inherited, origins or {})
+        group.inputs.append(replace(made_input, narrower=(narrower or {}).get(one.name, ())))
     return list(made.values())
 
 
@@ -97,6 +113,8 @@ def _setting(
         help=words(one.help) if one.help else "",
         required=one.required,
         missing=one.required and (fallback if own is None else own) in (None, "", [], {}),
+        wants_all=made.kind == "table" and one.required,
+        when=getattr(one, "when", None) or None,
         placeholder=made.placeholder or one.placeholder,
         errors=tuple(sentence for path, said in problems.items() if path == one.name for sentence in said),
         lines=[_with_errors(line, one.name, problems) for line in made.lines],
@@ -106,10 +124,13 @@ def _setting(
         made = replace(made, errors=(*made.errors, *(sentence for said in deeper for sentence in said)))
     if inherited is None:
         return made
+    made = replace(made, own=own is not None)
+    if not has_default(one, inherited.get(one.name), origins.get(one.name, DEFAULT)):
+        return made
     return replace(
         made,
         inherits=own is None,
-        origin=origins.get(one.name, "default"),
+        origin=origins.get(one.name, DEFAULT),
         inherited=in_words(one.field, inherited.get(one.name), catalogues),
     )
 
@@ -117,18 +138,26 @@ def _setting(
 def _with_errors(line: Line, name: str, problems: Mapping[str, Sequence[str]]) -> Line:
     path = f"{name}.{line.key}"
     said = [s for at, sentences in problems.items() if at == path or at.startswith(f"{path}.") for s in sentences]
-    return replace(line, errors=tuple(said)) if said and line.mapped else line
+    return replace(line, errors=tuple(said)) if said else line
 
 
 USE_DEFAULT = "use_default"
+DEFAULT = "default"  # the origin of what no scope sets
+NOTHING: tuple[Any, ...] = (None, "", [], {})
+
+
+def has_default(one: Setting, inherited: Any, origin: str) -> bool:
+    """Whether "use default" means something: not where nothing is declared and no wider scope has a value."""
+    return origin != DEFAULT or inherited not in NOTHING
 
 
 def read_form(
-    settings: Sequence[Setting], form: Form, stored: Mapping[str, Any]
+    settings: Sequence[Setting], form: Form, stored: Mapping[str, Any], plain: Container[str] = ()
 ) -> tuple[dict[str, Any], dict[str, list[str]]]:
     """What a submitted form of these settings says: the JSON values, and problems that only the form can have.
 
-    Settings marked "use default" are left out. An empty secret keeps the stored one.
+    Settings marked "use default" are left out, and so are empty ones among the `plain`, which do not offer that.
+    An empty secret keeps the stored one.
     """
     inherited = set(form.get(USE_DEFAULT) or ())
     values: dict[str, Any] = {}
@@ -139,6 +168,8 @@ def read_form(
         value = parse(one.field, input_name(one), form)
         if one.secret and value == HIDDEN:
             value = stored.get(one.name)
+        if one.name in plain and value in NOTHING and one.name not in stored:
+            value = None
         if value is not None:
             values[one.name] = as_stored(one.field, value, stored.get(one.name))
         if said := row_problems(one.field, input_name(one), form):
@@ -146,17 +177,38 @@ def read_form(
     return values, problems
 
 
-def record_columns(entity: str, refs: Sequence[Ref], key_ref: str = "id") -> list[Column]:
-    """The synchronisation tab: the source's ids, every id the target declares, and what became of the record."""
-    return [
-        Column(key="number", label=_("{entity} ID", entity=entity), kind="record"),
+def record_columns(entity: str, refs: Sequence[Ref], key_ref: str = "id", status: str = "") -> list[Column]:
+    """The synchronisation tab: the source's ids, every id the target declares, and what became of the record.
+
+    With the status of records that were not sent the message comes early: it is what one looks for then.
+    """
+    first = [
+        Column(key="number", label=_("{entity} ID", entity=entity), kind="record", sort="id"),
         Column(key="customer", label=_("Customer ID")),
         Column(key="status", label=_("Status"), kind="status"),
-        *(Column(key=f"ref:{ref.key}", label=ref.label, kind="id" if ref.key == key_ref else "minor") for ref in refs),
-        Column(key="message", label=_("Message"), kind="message"),
-        Column(key="created_at", label=_("Created At"), kind="time"),
-        Column(key="updated_at", label=_("Updated At"), kind="time"),
+    ]
+    ids = [
+        Column(key=f"ref:{ref.key}", label=_(ref.label), kind="id" if ref.key == key_ref else "minor") for ref in refs
+    ]
+    message = [Column(key="message", label=_("Message"), kind="message")]
+    times = [
+        Column(key="created_at", label=_("Created At"), kind="time", sort="created"),
+        Column(key="updated_at", label=_("Updated At"), kind="time", sort="updated"),
         Column(key="processed_at", label=_("Processed At"), kind="time"),
+    ]
+    early = status in ("failed", "skipped", "pending")
+    return [*first, *message, *ids, *times] if early else [*first, *ids, *message, *times]
+
+
+def more_record_columns() -> list[Column]:
+    """What is known besides; shown to whoever chooses it."""
+    return [
+        Column(key="amount", label=_("Amount")),
+        Column(key="store", label=_("Store")),
+        Column(key="source_status", label=_("Status at the source")),
+        Column(key="source_created_at", label=_("Created at the source"), kind="time"),
+        Column(key="attempts", label=_("Attempts")),
+        Column(key="next_attempt_at", label=_("Next attempt"), kind="time"),
     ]
 
 

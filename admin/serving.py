@@ -56,7 +56,7 @@ def serve_pages(
 
 def strip_proxy_headers() -> bool:
     """What a proxy says reaches the application only where it is believed; waitress drops it otherwise."""
-    from admin import trusted_proxies
+    from admin.app import trusted_proxies
 
     return not trusted_proxies()
 

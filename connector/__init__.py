@@ -2,6 +2,7 @@
 
 from connector.base import (
     Account,
+    Budget,
     Catalogue,
     Connector,
     Entry,
@@ -10,6 +11,8 @@ from connector.base import (
     Host,
     Known,
     Link,
+    Missing,
+    Origin,
     Page,
     Payload,
     Ref,
@@ -17,6 +20,7 @@ from connector.base import (
     SharedState,
     Written,
     find_or_create,
+    leaves,
 )
 from connector.client import Answer, Client
 from connector.errors import (
@@ -35,6 +39,7 @@ __all__ = [
     "AccessDenied",
     "Account",
     "Answer",
+    "Budget",
     "Catalogue",
     "Client",
     "Connector",
@@ -46,7 +51,9 @@ __all__ = [
     "InDoubt",
     "Known",
     "Link",
+    "Missing",
     "Options",
+    "Origin",
     "Page",
     "Payload",
     "RecordFailed",
@@ -59,4 +66,5 @@ __all__ = [
     "Unreachable",
     "Written",
     "find_or_create",
+    "leaves",
 ]

@@ -14,10 +14,11 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from decimal import Decimal
 from typing import Any, ClassVar, Protocol, TypeVar
 
 from connector.client import Client, LoggedCall
-from connector.errors import RetryLater
+from connector.errors import ConnectorError, RetryLater
 from connector.settings import Options, Settings
 
 Payload = dict[str, Any]
@@ -49,7 +50,8 @@ class Entry:
 class Catalogue:
     """Declares a catalogue: `kind` is what `Choice` and `ValueMap` refer to, `label` what people read (plural).
 
-    `learned`: the system has no list; entries come from what was seen in records, and by hand.
+    `learned`: the system has no list; entries come from what was seen in records, and by hand. An entry that is taught
+    before any record had it carries `seen: False` in its extras: pages do not ask for its mapping.
     """
 
     kind: str
@@ -64,6 +66,28 @@ class Finding:
     name: str
     ok: bool
     message: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Budget:
+    """How many calls a vendor still allows, as last heard. `resets_at` in the past: a new window has begun since."""
+
+    label: str  # what is counted: "Reads", "Writes"
+    limit: int  # calls of one whole window
+    left: int
+    resets_at: datetime
+    reserve: int = 0  # of them are kept for people
+
+
+class Missing(str):
+    """A sentence of `Resource.check` that also knows which setting has to be completed: pages lead there."""
+
+    setting: str
+
+    def __new__(cls, sentence: str, setting: str) -> Missing:
+        made = super().__new__(cls, sentence)
+        made.setting = setting
+        return made
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -105,6 +129,20 @@ class Written:
     key: str
     created: bool
     message: str
+    total: Decimal | None = None  # as the target computes it, in the record's currency
+
+
+@dataclass(frozen=True, kw_only=True)
+class Origin:
+    """Where a value of a call comes from: a path of the record ("billing.city"), a setting, or a fixed choice in words.
+
+    `row` is the row of a mapping that was used ("checkmo"). Several may be given: a setting applied to a path.
+    """
+
+    path: str | None = None
+    setting: str | None = None
+    row: str | None = None
+    said: str | None = None
 
 
 class SharedState(Protocol):
@@ -253,6 +291,10 @@ class Resource(ABC):
         """One record by the number that people use."""
         raise NotImplementedError
 
+    def latest(self, count: int) -> Sequence[Found]:
+        """The newest records, whatever became of them: what a person tries a dry run with."""
+        raise NotImplementedError
+
     def parse(self, payload: Payload) -> Any:
         """The shared record. Pure but for the collected catalogues. Raises RecordFailed naming field and value."""
         raise NotImplementedError
@@ -263,7 +305,7 @@ class Resource(ABC):
     # as a target
 
     def check(self, record: Any, options: Options) -> list[str]:
-        """Every required mapping that this record needs and the settings lack, each as a sentence.
+        """Every required mapping that this record needs and the settings lack, each as a sentence, best as `Missing`.
 
         Called for all due records before the first remote write of a run. Makes no call for a single record.
         """
@@ -280,6 +322,16 @@ class Resource(ABC):
         """
         raise NotImplementedError
 
+    def origins(self, method: str, path: str, body: Any, record: Any) -> Mapping[str, Origin]:
+        """For dry runs: where the values of a planned call come from, by their paths ("orderItems.0.quantity")."""
+        return {}
+
+    @classmethod
+    def page(cls, account: Account, key: str) -> str | None:
+        """Where people see this record in the system's own back end; None: unknown. Built from the account's address and
+        settings (its secrets may be absent); makes no call."""
+        return None
+
     def pretend(self, method: str, path: str, body: Any) -> Any:
         """What the system would answer to a change: dry runs send nothing and go on with this."""
         return {}
@@ -294,6 +346,9 @@ class Connector(ABC):
 
     code: ClassVar[str]
     label: ClassVar[str]
+    description: ClassVar[str] = ""  # a sentence for who chooses a system
+    address_example: ClassVar[str] = "https://"
+    address_help: ClassVar[str] = ""  # which address is meant, and where to find it
     Settings: ClassVar[type[Settings]] = Settings  # of one account: credentials and what belongs to them
     resources: ClassVar[tuple[type[Resource], ...]] = ()
     catalogues: ClassVar[tuple[Catalogue, ...]] = ()
@@ -311,9 +366,14 @@ class Connector(ABC):
         """The connection test, in words: host, login, each right. Raises nothing."""
         raise NotImplementedError
 
-    def collect(self) -> Iterator[tuple[str, list[Entry]]]:
-        """Fetch each catalogue: (kind, entries)."""
+    def collect(self) -> Iterator[tuple[str, list[Entry] | ConnectorError]]:
+        """Fetch each catalogue: (kind, entries), or (kind, why) for one that cannot be read while others can."""
         return iter(())
+
+    @classmethod
+    def budget(cls, state: SharedState, account: Options) -> list[Budget]:
+        """What is known of the vendor's rate now, read from shared facts without a call; empty where it has none."""
+        return []
 
     def resource(self, entity: str) -> Resource:
         for one in self.resources:
@@ -328,8 +388,21 @@ class Connector(ABC):
         return f"{type(self).__name__}({self.account!r})"
 
 
+def leaves(body: Any, at: str = "") -> Iterator[tuple[str, Any]]:
+    """The values of a JSON body with their paths: ("orderItems.0.quantity", 2)."""
+    if isinstance(body, Mapping) and body:
+        for key, value in body.items():
+            yield from leaves(value, f"{at}.{key}" if at else str(key))
+    elif isinstance(body, list | tuple) and body:
+        for position, value in enumerate(body):
+            yield from leaves(value, f"{at}.{position}" if at else str(position))
+    else:
+        yield at, body
+
+
 __all__ = [
     "Account",
+    "Budget",
     "Catalogue",
     "Connector",
     "Entry",
@@ -338,6 +411,8 @@ __all__ = [
     "Host",
     "Known",
     "Link",
+    "Missing",
+    "Origin",
     "Page",
     "Payload",
     "Ref",
@@ -345,4 +420,5 @@ __all__ = [
     "SharedState",
     "Written",
     "find_or_create",
+    "leaves",
 ]

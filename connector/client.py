@@ -20,14 +20,16 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from decimal import Decimal
 from email.utils import parsedate_to_datetime
-from typing import TYPE_CHECKING, Any
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import quote, urlsplit
 
 import requests
 from requests.adapters import HTTPAdapter
 from urllib3 import HTTPConnectionPool, HTTPSConnectionPool, PoolManager
 from urllib3.connection import HTTPConnection, HTTPSConnection
-from urllib3.exceptions import NewConnectionError
+from urllib3.exceptions import ConnectTimeoutError, HTTPError, NewConnectionError, ReadTimeoutError
+from urllib3.util import Retry, Timeout
 from urllib3.util import connection as sockets
 
 from connector.errors import InDoubt, RetryLater, StopRun, Unreachable
@@ -41,6 +43,7 @@ CONNECT_SECONDS = 5.0
 READ_SECONDS = float(os.environ.get("CONNECTOR_READ_SECONDS") or 20)
 LARGEST_ANSWER = 64 * 1024 * 1024
 READ_TRIES = 4
+NO_RETRIES = Retry(0, read=False)  # of urllib3: what may be repeated is decided here
 
 Query = Mapping[str, Any] | Sequence[tuple[str, Any]]
 
@@ -411,17 +414,48 @@ class Client:
         return InDoubt(f"{said}; whether the change was made is not known") if write else RetryLater(said)
 
     def _body(self, response: requests.Response) -> str:
-        """The whole body as text, but never more than the largest answer."""
-        parts, size = [], 0
-        for part in response.iter_content(1 << 16):
-            size += len(part)
-            if size > self.largest_answer:
-                raise StopRun(f"{self.account.name}: an answer is larger than {self.largest_answer:,} bytes")
-            parts.append(part)
-        return b"".join(parts).decode("utf-8", errors="replace")
+        """The body as text, but never more than the largest answer."""
+        if len(response.content) > self.largest_answer:
+            raise StopRun(f"{self.account.name}: an answer is larger than {self.largest_answer:,} bytes")
+        return response.content.decode("utf-8", errors="replace")
+
+    @cached_property
+    def _pool(self) -> HTTPConnectionPool:
+        """The connections that requests itself would use for this account, with its certificates; asked for once."""
+        request = requests.PreparedRequest()
+        request.url = self.base_url
+        pool = self._adapter.get_connection_with_tls_context(request, verify=True)
+        self._adapter.cert_verify(pool, self.base_url, verify=True, cert=None)  # type: ignore[no-untyped-call]
+        return cast(HTTPConnectionPool, pool)
 
     def _send(self, request: requests.PreparedRequest, timeout: tuple[float, float]) -> requests.Response:
-        return self._adapter.send(request, stream=True, timeout=timeout, verify=True)
+        """Through the pool itself: what requests does around it costs more than the call, and is not used here
+        (sessions, cookies, redirects, proxies). Its errors stay those of requests."""
+        connect, read = timeout
+        try:
+            raw = self._pool.urlopen(
+                str(request.method),
+                request.path_url,
+                request.body,
+                dict(request.headers),
+                retries=NO_RETRIES,
+                redirect=False,
+                assert_same_host=False,
+                timeout=Timeout(connect=connect, read=read),
+                preload_content=False,
+            )
+            content = raw.read(self.largest_answer + 1, decode_content=True)
+        except ReadTimeoutError as error:
+            raise requests.ReadTimeout(error) from error
+        except HTTPError as error:
+            raise requests.ConnectionError(error) from error
+        if len(content) > self.largest_answer:
+            raw.close()
+        response = requests.Response()
+        response.status_code = raw.status
+        response.headers = raw.headers  # type: ignore[assignment]  # as blind to case as requests' own
+        response._content, response._content_consumed = content, True  # type: ignore[attr-defined]
+        return response
 
     def close(self) -> None:
         self._adapter.close()
@@ -442,7 +476,7 @@ def _never_sent(failure: BaseException) -> bool:
         one = todo.pop()
         if isinstance(one, BaseException) and one not in seen:
             seen.append(one)
-            if isinstance(one, NewConnectionError | requests.ConnectTimeout):
+            if isinstance(one, NewConnectionError | ConnectTimeoutError | requests.ConnectTimeout):
                 return True
             todo += [*one.args, getattr(one, "reason", None), one.__cause__, one.__context__]
     return False

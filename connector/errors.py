@@ -42,7 +42,14 @@ class Unreachable(RetryLater):
 
 
 class RecordFailed(ConnectorError):
-    """This record needs a person; the message says what to do. Other records go on."""
+    """This record needs a person; the message says what to do. Other records go on.
+
+    `setting` names the setting that a person has to complete or change, where one is to blame.
+    """
+
+    def __init__(self, message: str, *, setting: str | None = None) -> None:
+        super().__init__(message)
+        self.setting = setting
 
 
 class SkipRecord(ConnectorError):

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from dataclasses import field as kept
 from datetime import date, datetime
 from decimal import Decimal, InvalidOperation
 from difflib import get_close_matches
@@ -139,8 +140,12 @@ def setting(
     required: bool = False,
     scopes: tuple[str, ...] = (GLOBAL,),
     placeholder: str = "",
+    when: Mapping[str, tuple[str, ...]] | None = None,
 ) -> FieldT:
-    """Declare a setting. `required` means: a run cannot start while it is empty (a scope may still leave it out)."""
+    """Declare a setting. `required` means: a run cannot start while it is empty (a scope may still leave it out).
+
+    `when` says for which values of other settings of the schema it matters: forms hide it for all others.
+    """
     field.metadata = {
         "section": section,
         "label": label,
@@ -149,6 +154,7 @@ def setting(
         "required": required,
         "scopes": scopes,
         "placeholder": placeholder,
+        "when": dict(when or {}),
     }
     field.allow_none = True
     return field
@@ -167,6 +173,7 @@ class Setting:
     required: bool
     scopes: tuple[str, ...]
     placeholder: str = ""
+    when: Mapping[str, tuple[str, ...]] = kept(default_factory=dict)
 
     @property
     def secret(self) -> bool:
@@ -277,5 +284,6 @@ def between(low: int, high: int) -> validate.Range:
     return validate.Range(min=low, max=high, error=f"Must be from {low} to {high}, not {{input}}.")
 
 
-def one_of(*choices: str) -> validate.OneOf:
-    return validate.OneOf(choices, error=f"Must be one of {', '.join(choices)}, not {{input}}.")
+def one_of(*choices: str, labels: tuple[str, ...] = ()) -> validate.OneOf:
+    """`labels` are what people choose from, in the same order; without them, the choices themselves."""
+    return validate.OneOf(choices, labels, error=f"Must be one of {', '.join(choices)}, not {{input}}.")

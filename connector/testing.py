@@ -17,6 +17,7 @@ from typing import Any, ClassVar
 
 from connector.base import Account, Connector, Entry, Host, Known, Link, Resource
 from connector.client import LoggedCall
+from connector.errors import ConnectorError
 from connector.settings import ALL_SCOPES, Choice, Choices, Options, Settings, ValueMap, declared, defaults, load
 
 Change = Callable[[dict[str, Any] | None], dict[str, Any] | None]
@@ -75,7 +76,8 @@ class MemoryHost(Host):
     def collect(self, connector: Connector) -> None:
         """Fill the catalogues from the connector, as *Collect* does."""
         for kind, entries in connector.collect():
-            self.catalogues[kind] = entries
+            if not isinstance(entries, ConnectorError):
+                self.catalogues[kind] = entries
 
 
 class MemoryLinks:

@@ -8,22 +8,27 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Iterator
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar, cast
 
 from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from alembic.util import CommandError
-from sqlalchemy import Connection, Engine, create_engine, event, make_url
+from sqlalchemy import Engine, create_engine, event, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError
 from sqlalchemy.orm import Session
 
+from profiles.prepared import Prepared, Transaction, Values
+
 BUSY_SECONDS = 30
+
+ResultT = TypeVar("ResultT")
 
 
 class DatabaseTrouble(Exception):
@@ -72,6 +77,7 @@ class Database:
         self.engine: Engine = create_engine(parsed, **options)
         self._reading = self.engine.execution_options(immediate=False)
         self._writer = threading.RLock()
+        self._units: deque[_Unit] = deque()
         if self.sqlite:
             event.listen(self.engine, "connect", _prepare_sqlite)
             event.listen(self.engine, "begin", _begin_sqlite)
@@ -85,11 +91,58 @@ class Database:
         with self._serial(), _troubles(self), Session(self.engine, expire_on_commit=False) as session, session.begin():
             yield session
 
+    def write(self, unit: Callable[[Transaction], ResultT]) -> ResultT:
+        """Run `unit` in a transaction of prepared statements; what it returns is committed. For what every record costs.
+
+        SQLite has one writer and a commit waits for the disk, so whoever gets to write does so for all threads that
+        wait meanwhile: one commit for several units. A unit that raises is undone alone. PostgreSQL joins commits by itself.
+        """
+        if not self.sqlite:
+            with _troubles(self), self._driven() as transaction:
+                made = unit(transaction)
+                transaction.commit()
+            return made
+        mine = _Unit(unit)
+        self._units.append(mine)
+        with self._writer:
+            if not mine.done:
+                self._write_all([self._units.popleft() for _ in range(len(self._units))])
+        return cast(ResultT, mine.result())
+
+    def _write_all(self, units: Sequence[_Unit]) -> None:
+        try:
+            with _troubles(self), self._driven() as transaction:
+                transaction.begin()
+                for one in units:
+                    one.run(transaction)
+                transaction.commit()
+        except BaseException as error:
+            for one in units:
+                one.error = error
+            raise
+        finally:
+            for one in units:
+                one.done = True
+
+    def ask(self, statement: Prepared, values: Values) -> Any | None:
+        """The first row of a prepared select."""
+        with _troubles(self), self._driven() as transaction:
+            return transaction.one(statement, values)
+
     @contextmanager
-    def writing(self) -> Iterator[Connection]:
-        """The same without the ORM: for the few statements that every record costs."""
-        with self._serial(), _troubles(self), self.engine.begin() as connection:
-            yield connection
+    def _driven(self) -> Iterator[Transaction]:
+        """A connection of the pool without SQLAlchemy's; what is not committed is rolled back when it goes back."""
+        connection = self.engine.raw_connection()
+        dialect = self.engine.dialect
+        try:
+            yield Transaction(connection, dialect)
+        except dialect.loaded_dbapi.Error as error:
+            connection.invalidate(error)  # perhaps it is broken; a new one costs little
+            raise DBAPIError.instance(
+                None, None, error, dialect.loaded_dbapi.Error, hide_parameters=True, dialect=dialect
+            ) from error
+        finally:
+            connection.close()
 
     @contextmanager
     def reading(self) -> Iterator[Session]:
@@ -141,6 +194,31 @@ class Database:
                 f"The database was made by a newer version of this program (revision {revision}). "
                 "Install that version, or restore the backup made before the upgrade."
             ) from error
+
+
+class _Unit:
+    """What one thread hands over to be committed, and what became of it."""
+
+    def __init__(self, unit: Callable[[Transaction], Any]) -> None:
+        self._unit = unit
+        self._made: Any = None
+        self.error: BaseException | None = None
+        self.done = False
+
+    def run(self, transaction: Transaction) -> None:
+        transaction.savepoint()
+        try:
+            self._made = self._unit(transaction)
+        except transaction.troubles:
+            raise  # of the database: nothing of any unit is committed
+        except Exception as error:
+            transaction.undo()
+            self.error = error
+
+    def result(self) -> Any:
+        if self.error is not None:
+            raise self.error
+        return self._made
 
 
 def _alembic() -> Config:

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
 
-from sqlalchemy import or_, select, update
+from sqlalchemy import and_, insert, or_, select, update
 from sqlalchemy.orm import Session
 
 from profiles.db import now
 from profiles.ledger import DONE
 from profiles.models import DataLog, Profile, SyncHistory, SyncRecord, SyncStatus, Task
+
+MOVED_AT_ONCE = 500
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,14 +85,41 @@ def story(session: Session, record: SyncRecord, *, calls: int = 200) -> Story:
     )
 
 
+def kin(session: Session, record: SyncRecord, *, limit: int = 20) -> list[SyncRecord]:
+    """All records of the same order, whichever profile made them; the given one is among them, oldest first.
+
+    The same order is what has the same number at the same source, and what is the other end of it: read from where this
+    one was written, or written to where this one was read.
+    """
+    profiles = {row.id: row for row in session.scalars(select(Profile))}
+    own = profiles[record.profile_id]
+    from_source = [one.id for one in profiles.values() if one.from_id == own.from_id]
+    from_target = [one.id for one in profiles.values() if one.from_id == own.to_id]
+    to_source = [one.id for one in profiles.values() if one.to_id == own.from_id]
+    found = {record.id: record}
+    # "+ 0" keeps the database from walking through these profiles instead of taking the index of the number
+    of = SyncRecord.profile_id + 0
+    ways = [and_(SyncRecord.profile_id.in_(from_source), SyncRecord.source_id == record.source_id)]
+    if record.source_number:
+        ways.append(and_(SyncRecord.source_number == record.source_number, of.in_(from_source)))
+    if record.target_id and from_target:
+        ways.append(and_(SyncRecord.profile_id.in_(from_target), SyncRecord.source_id == record.target_id))
+    if to_source:
+        ways.append(and_(SyncRecord.target_id == record.source_id, of.in_(to_source)))
+    for way in ways:
+        found.update({one.id: one for one in session.scalars(select(SyncRecord).where(way).limit(limit))})
+    return sorted(found.values(), key=lambda one: one.id)
+
+
 def put_back(session: Session, record_ids: Sequence[int], by: str) -> int:
     """Make records pending again: the next run reads them afresh and sends what is missing or changed."""
     return _move(session, record_ids, by, SyncStatus.PENDING, "Put back to pending", forced=True)
 
 
 def retry(session: Session, record_ids: Sequence[int], by: str) -> int:
-    """Give failed records a new set of attempts."""
-    return _move(session, record_ids, by, SyncStatus.PENDING, "To be retried", only=(SyncStatus.FAILED,), forced=True)
+    """Give records that were not sent a new set of attempts."""
+    unsent = (SyncStatus.FAILED, SyncStatus.PENDING, SyncStatus.SKIPPED)
+    return _move(session, record_ids, by, SyncStatus.PENDING, "To be retried", only=unsent, forced=True)
 
 
 def skip(session: Session, record_ids: Sequence[int], by: str) -> int:
@@ -113,37 +141,47 @@ def _move(
     """One conditional update and one history line per record; a record that is being processed is left alone."""
     moment, moved = now(), 0
     message = f"{said} by {by}."
-    for record_id in record_ids:
-        values: dict[str, Any] = {
-            "status": status,
-            "message": message,
-            "tries": 0,
-            "transient": False,
-            "next_attempt_at": None,
-            "payload": None,  # the next run reads the record afresh
-            "forced": forced,
-            "updated_at": moment,
-        }
-        row = session.execute(
+    directions = {row.id: row.direction for row in session.execute(select(Profile.id, Profile.direction))}
+    for at in range(0, len(record_ids), MOVED_AT_ONCE):
+        change = (
             update(SyncRecord)
-            .where(SyncRecord.id == record_id, SyncRecord.status.in_(only))
-            .values(**values)
-            .returning(SyncRecord.profile_id, SyncRecord.source_id, SyncRecord.source_number, SyncRecord.target_id)
-        ).first()
-        if row is not None:
-            moved += 1
-            direction = session.scalar(select(Profile.direction).where(Profile.id == row.profile_id))
-            session.add(
-                SyncHistory(
-                    profile_id=row.profile_id,
-                    record_id=record_id,
-                    source_id=row.source_id,
-                    source_number=row.source_number,
-                    target_id=row.target_id,
-                    status=status,
-                    direction=direction,
-                    message=message,
-                    created_at=moment,
-                )
+            .where(SyncRecord.id.in_(record_ids[at : at + MOVED_AT_ONCE]), SyncRecord.status.in_(only))
+            .values(
+                status=status,
+                message=message,
+                tries=0,
+                transient=False,
+                next_attempt_at=None,
+                payload=None,  # the next run reads the record afresh
+                forced=forced,
+                updated_at=moment,
+            )
+            .returning(
+                SyncRecord.id,
+                SyncRecord.profile_id,
+                SyncRecord.source_id,
+                SyncRecord.source_number,
+                SyncRecord.target_id,
+            )
+        )
+        rows = session.execute(change).all()
+        moved += len(rows)
+        if rows:
+            session.execute(
+                insert(SyncHistory),
+                [
+                    {
+                        "profile_id": row.profile_id,
+                        "record_id": row.id,
+                        "source_id": row.source_id,
+                        "source_number": row.source_number,
+                        "target_id": row.target_id,
+                        "status": status,
+                        "direction": directions[row.profile_id],
+                        "message": message,
+                        "created_at": moment,
+                    }
+                    for row in rows
+                ],
             )
     return moved

@@ -17,12 +17,16 @@ from connector import Entry, Host, RetryLater
 from connector.client import LoggedCall
 from profiles import models
 from profiles.db import Database, now
+from profiles.prepared import Prepared
 from profiles.secrets import redact_text, seal, unseal
 from profiles.workers import alone, dead, me
 
 LOG_BATCH = 100
 LOG_SECONDS = 2.0
 BODY_LIMIT = 64 * 1024
+
+data_log = cast(Table, models.DataLog.__table__)
+LOG = Prepared(insert(data_log), *(column.name for column in data_log.c if column.name != "id"))
 
 Change = Callable[[dict[str, Any] | None], dict[str, Any] | None]
 
@@ -186,8 +190,7 @@ class Hosting(Host):
             rows, self._calls = self._calls, []
             self._written = time.monotonic()
         if rows:
-            with self.database.session() as session:
-                session.execute(insert(models.DataLog), rows)
+            self.database.write(lambda transaction: transaction.many(LOG, rows))
 
     def close(self) -> None:
         self.flush()

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, cast
 
-from sqlalchemy import Connection, Integer, Table, Update, and_, bindparam, func, insert, or_, select, update
+from sqlalchemy import Integer, Table, and_, bindparam, func, insert, or_, select, update
 from sqlalchemy.orm import Session
 
 from connector import Found, Payload
@@ -24,6 +24,7 @@ from connector.client import loads
 from profiles import models
 from profiles.db import Database, now
 from profiles.models import SyncStatus
+from profiles.prepared import Prepared, Transaction
 
 records = cast(Table, models.SyncRecord.__table__)
 history = cast(Table, models.SyncHistory.__table__)
@@ -31,9 +32,7 @@ history = cast(Table, models.SyncHistory.__table__)
 DONE = (SyncStatus.COMPLETE, SyncStatus.UPDATED)
 
 
-# Built once: making a statement costs more than running it, and each record needs several.
-TELL = insert(history)
-CLAIM = (
+CLAIM = Prepared(
     update(records)
     .where(records.c.id == bindparam("row"), records.c.status == SyncStatus.PENDING)
     .values(
@@ -48,13 +47,28 @@ CLAIM = (
 
 
 @functools.cache
-def _change_own(*names: str) -> Update:
-    """An update of these columns of one row, for the worker that holds it. `tries_less` takes from `tries`."""
+def _change(*names: str, own: bool) -> Prepared:
+    """An update of these columns of one row; `own`: if the worker `mine` holds it. `tries_less` takes from `tries`."""
     values: dict[str, Any] = {name: bindparam(f"new_{name}") for name in names if name != "tries_less"}
     if "tries_less" in names:
         values["tries"] = records.c.tries - bindparam("new_tries_less", type_=Integer)
-    mine = (records.c.id == bindparam("row"), records.c.worker == bindparam("mine"))
-    return update(records).where(*mine).values(values)
+    held = [records.c.worker == bindparam("mine")] if own else []
+    return Prepared(update(records).where(records.c.id == bindparam("row"), *held).values(values))
+
+
+@functools.cache
+def _add(*names: str) -> Prepared:
+    told = (records.c.id, records.c.source_id, records.c.source_number, records.c.target_id)
+    return Prepared(insert(records).returning(*told), *names)
+
+
+@functools.cache
+def _tell(*names: str) -> Prepared:
+    return Prepared(insert(history), *names)
+
+
+def _new(values: Mapping[str, Any]) -> dict[str, Any]:
+    return {f"new_{name}": value for name, value in values.items()}
 
 
 class Lost(Exception):
@@ -133,7 +147,7 @@ class Ledger:
         )
         return {row.source_id: row for row in found}
 
-    def store(self, session: Session, found: Found, row: Any | None, decision: Decision) -> None:
+    def store(self, transaction: Transaction, found: Found, row: Any | None, decision: Decision) -> None:
         """Write what was read and decided; a row that another worker holds keeps its status and is looked at again."""
         moment = now()
         values: dict[str, Any] = {
@@ -156,28 +170,18 @@ class Ledger:
             "updated_at": moment,
         }
         if row is None:
-            made = session.execute(
-                insert(records)
-                .values(
-                    profile_id=self.profile_id,
-                    source_id=found.key,
-                    refs={},
-                    attempts=0,
-                    forced=False,
-                    created_at=moment,
-                    **values,
-                )
-                .returning(*[column for column in records.c if column.name != "payload"])
-            ).one()
-            row = made
+            values |= {"profile_id": self.profile_id, "source_id": found.key, "created_at": moment}
+            values |= {"refs": {}, "attempts": 0, "forced": False}
+            row = transaction.one(_add(*values), values)
         else:
-            session.execute(update(records).where(records.c.id == row.id).values(**values))
+            transaction.run(_change(*values, own=False), {"row": row.id, **_new(values)})
         if decision.status != SyncStatus.PENDING:
-            session.execute(insert(history), [self._line(row, decision.status, decision.message, moment)])
+            line = self._line(row, decision.status, decision.message, moment)
+            transaction.run(_tell(*line), line)
 
-    def unchanged(self, session: Session, row: Any, found: Found) -> None:
+    def unchanged(self, transaction: Transaction, row: Any, found: Found) -> None:
         """The source touched the record without changing what matters."""
-        session.execute(update(records).where(records.c.id == row.id).values(version=found.version))
+        transaction.run(_change("version", own=False), {"row": row.id, "new_version": found.version})
 
     # work
 
@@ -298,20 +302,18 @@ class Ledger:
 
     def claim(self, row: Any) -> Any | None:
         """One conditional update: processing, attempt + 1. None: somebody else has it, or it is no longer due."""
-        with self.database.writing() as connection:
-            return connection.execute(CLAIM, {"row": row.id, "mine": self.worker, "moment": now()}).first()
+        values = {"row": row.id, "mine": self.worker, "moment": now()}
+        return self.database.write(lambda transaction: transaction.one(CLAIM, values))
 
     def learn(self, row_id: int, refs: Mapping[str, str], target_id: str | None) -> None:
         """Keep learned ids at once. Progress: the count of fruitless tries begins anew. Raises Lost."""
         values = {"refs": dict(refs), "target_id": target_id, "tries": 1, "updated_at": now()}
-        with self.database.writing() as connection:
-            self._change(connection, row_id, values)
+        self.database.write(lambda transaction: self._change(transaction, row_id, values))
 
-    def _change(self, connection: Connection, row_id: int, values: Mapping[str, Any]) -> None:
+    def _change(self, transaction: Transaction, row_id: int, values: Mapping[str, Any]) -> None:
         """Write to a row that is ours. Raises Lost."""
-        given = {f"new_{name}": value for name, value in values.items()}
-        done = connection.execute(_change_own(*values), {"row": row_id, "mine": self.worker, **given})
-        if done.rowcount != 1:
+        given = {"row": row_id, "mine": self.worker, **_new(values)}
+        if transaction.run(_change(*values, own=True), given) != 1:
             raise Lost(f"sync record {row_id}")
 
     def finish(
@@ -353,9 +355,13 @@ class Ledger:
             values["doubt_at"] = moment
         if uncount:
             values["tries_less"] = 1
-        with self.database.writing() as connection:
-            self._change(connection, row.id, values)
-            connection.execute(TELL, self._line(row, status, message, moment, target_id=target_id))
+        line = self._line(row, status, message, moment, target_id=target_id)
+
+        def end(transaction: Transaction) -> None:
+            self._change(transaction, row.id, values)
+            transaction.run(_tell(*line), line)
+
+        self.database.write(end)
 
     def by_number(self, number: str) -> list[Any]:
         with self.database.reading() as session:

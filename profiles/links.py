@@ -14,12 +14,13 @@ from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any, cast
 
-from sqlalchemy import Table, Update, bindparam, select, update
+from sqlalchemy import Table, bindparam, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from connector import InDoubt, RetryLater
 from profiles import models
 from profiles.db import Database, now
+from profiles.prepared import Prepared, Transaction
 from profiles.workers import alone, dead, me
 
 HOLD_SECONDS = 180.0
@@ -28,17 +29,17 @@ WAIT_SECONDS = 30.0
 link_table = cast(Table, models.Link.__table__)
 
 
-# Built once: making a statement costs more than running it, and each record needs several.
 _named = (
     link_table.c.connection_id == bindparam("of"),
     link_table.c.kind == bindparam("kind"),
     link_table.c.key == bindparam("key"),
 )
-FIND = select(link_table.c.remote_id).where(*_named)
-TAKE = select(link_table).where(*_named).with_for_update()
-ADD = postgresql.insert(link_table).on_conflict_do_nothing()
-ADD_SQLITE = sqlite.insert(link_table).on_conflict_do_nothing()
-HOLD = (
+_NEW = ("connection_id", "kind", "key", "updated_at")
+FIND = Prepared(select(link_table.c.remote_id).where(*_named))
+TAKE = Prepared(select(link_table).where(*_named).with_for_update())
+ADD = Prepared(postgresql.insert(link_table).on_conflict_do_nothing(), *_NEW)
+ADD_SQLITE = Prepared(sqlite.insert(link_table).on_conflict_do_nothing(), *_NEW)
+HOLD = Prepared(
     update(link_table)
     .where(link_table.c.id == bindparam("row"))
     .values(holder=bindparam("mine"), held_until=bindparam("until"), doubt_at=bindparam("doubt"))
@@ -46,9 +47,9 @@ HOLD = (
 
 
 @functools.cache
-def _let_go(*names: str) -> Update:
+def _let_go(*names: str) -> Prepared:
     values: dict[str, Any] = {name: bindparam(f"new_{name}") for name in names}
-    return (
+    return Prepared(
         update(link_table)
         .where(link_table.c.id == bindparam("row"), link_table.c.holder == bindparam("mine"))
         .values(holder=None, held_until=None, updated_at=bindparam("moment"), **values)
@@ -86,9 +87,9 @@ class Links:
         """The id, if known. Asked of the database once per process: an id never changes, and a miss is asked again."""
         known = self._known.get((kind, key))
         if known is None:
-            with self.database.reading() as session:
-                known = session.scalar(FIND, {"of": self.connection_id, "kind": kind, "key": key})
-            if known is not None:
+            row = self.database.ask(FIND, {"of": self.connection_id, "kind": kind, "key": key})
+            if row is not None and row.remote_id is not None:
+                known = str(row.remote_id)
                 self._remember(kind, key, known)
         return known
 
@@ -121,26 +122,30 @@ class Links:
 
     def _take(self, kind: str, key: str) -> HeldLink:
         give_up = time.monotonic() + WAIT_SECONDS
-        name = {"of": self.connection_id, "kind": kind, "key": key}
-        fresh = {"connection_id": self.connection_id, "kind": kind, "key": key}
-        add = ADD_SQLITE if self.database.sqlite else ADD
         while True:
-            with self.database.writing() as connection:
-                moment = now()
-                connection.execute(add, {**fresh, "updated_at": moment})
-                row = connection.execute(TAKE, name).one()
-                lost = row.holder is not None and (row.holder == me() or dead(row.holder) or row.held_until < moment)
-                if row.holder is None or lost:
-                    doubt_at = row.doubt_at or (moment if lost and row.remote_id is None else None)
-                    until = moment + timedelta(seconds=HOLD_SECONDS)
-                    connection.execute(HOLD, {"row": row.id, "mine": me(), "until": until, "doubt": doubt_at})
-                    age = (moment - doubt_at).total_seconds() if doubt_at else None
-                    return HeldLink(self, row.id, row.remote_id, row.digest, age)
+            link = self.database.write(lambda transaction: self._try(transaction, kind, key))
+            if link is not None:
+                return link
             if self.stop.is_set() or time.monotonic() > give_up:
                 raise RetryLater(f"another worker is creating the {kind} {key}", after=5, counts=False)
             self.stop.wait(0.1)
 
+    def _try(self, transaction: Transaction, kind: str, key: str) -> HeldLink | None:
+        """Take the link if nobody alive holds it."""
+        moment = now()
+        fresh = {"connection_id": self.connection_id, "kind": kind, "key": key, "updated_at": moment}
+        transaction.run(ADD_SQLITE if self.database.sqlite else ADD, fresh)
+        row: Any = transaction.one(TAKE, {"of": self.connection_id, "kind": kind, "key": key})
+        lost = row.holder is not None and (row.holder == me() or dead(row.holder) or row.held_until < moment)
+        if row.holder is not None and not lost:
+            return None
+        doubt_at = row.doubt_at or (moment if lost and row.remote_id is None else None)
+        until = moment + timedelta(seconds=HOLD_SECONDS)
+        transaction.run(HOLD, {"row": row.id, "mine": me(), "until": until, "doubt": doubt_at})
+        age = (moment - doubt_at).total_seconds() if doubt_at else None
+        return HeldLink(self, row.id, row.remote_id, row.digest, age)
+
     def let_go(self, row_id: int, **values: object) -> None:
         given = {f"new_{name}": value for name, value in values.items()}
-        with self.database.writing() as connection:
-            connection.execute(_let_go(*values), {"row": row_id, "mine": me(), "moment": now(), **given})
+        given |= {"row": row_id, "mine": me(), "moment": now()}
+        self.database.write(lambda transaction: transaction.run(_let_go(*values), given))

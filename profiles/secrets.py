@@ -43,6 +43,21 @@ def unseal(text: str) -> Any:
         ) from error
 
 
+SEALED = "sealed:"  # before a secret that stands alone among readable settings
+
+
+def seal_text(secret: str) -> str:
+    """A single secret as it is stored among settings that are not secret; a sealed one or a reference as it is."""
+    return secret if secret.startswith(SEALED) or REFERENCE.match(secret) else SEALED + seal(secret)
+
+
+def opened(value: Any) -> Any:
+    """The secret itself, looked up where a reference stands in its place. Raises MissingSecret."""
+    if isinstance(value, str) and value.startswith(SEALED):
+        return unseal(value.removeprefix(SEALED))
+    return reveal(value)
+
+
 def reveal(value: Any) -> Any:
     """The value itself; a reference (env:NAME) is looked up now. Raises MissingSecret."""
     found = REFERENCE.match(value) if isinstance(value, str) else None
@@ -112,7 +127,7 @@ def redact_text(text: str) -> str:
     if text[:1] in "{[":
         try:
             return json.dumps(redact(json.loads(text)), ensure_ascii=False)
-        except ValueError:
+        except (ValueError, RecursionError):  # no JSON, or nested beyond reason
             pass
     text = re.sub(r"(?i)\b(bearer|oauth)\s+[\w.~+/=-]{8,}", rf"\1 {HIDDEN}", text)
     return _IN_TEXT.sub(rf"\1{HIDDEN}", text)

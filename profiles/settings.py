@@ -6,6 +6,7 @@ A value not set is inherited: store, then website, then global, then the declare
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -20,6 +21,7 @@ from connector.settings import (
     WEBSITE,
     Options,
     Problem,
+    Secret,
     Settings,
     between,
     declared,
@@ -28,6 +30,7 @@ from connector.settings import (
     setting,
     to_json,
 )
+from profiles.secrets import opened
 
 
 class EngineOptions(Settings):
@@ -109,6 +112,7 @@ class Resolved:
 def check(schemas: Sequence[type[Settings]], settings: Mapping[str, Any]) -> dict[str, Any]:
     """The settings as they are stored. Raises Problem with paths like "global.batch_size", "stores.de.referrer_id"."""
     problems: dict[str, list[str]] = {}
+    known = {one.name: one.field for one in declared(*schemas)}
     made: dict[str, Any] = {"global": {}, "websites": {}, "stores": {}}
     for part in settings:
         if part not in made:
@@ -119,7 +123,7 @@ def check(schemas: Sequence[type[Settings]], settings: Mapping[str, Any]) -> dic
             problems[path] = [f"Expected settings (key: value), got {values!r}."]
             return {}
         try:
-            return {key: to_json(value) for key, value in load(values, *schemas, scope=scope).items()}
+            return {key: _stored(known[key], key, value) for key, value in load(values, *schemas, scope=scope).items()}
         except Problem as error:
             problems.update({f"{path}.{key}": said for key, said in error.problems.items()})
             return {}
@@ -136,10 +140,28 @@ def check(schemas: Sequence[type[Settings]], settings: Mapping[str, Any]) -> dic
     return made
 
 
+def _stored(field: fields.Field[Any], name: str, value: Any) -> Any:
+    """As JSON has it; what `to_json` does not know (an enumeration, a time of day), as its field writes it."""
+    made = to_json(value)
+    try:
+        json.dumps(made)
+    except TypeError:
+        return to_json(field.serialize(name, {name: value}))
+    return made
+
+
 def resolve(
-    schemas: Sequence[type[Settings]], settings: Mapping[str, Any], website: str | None = None, store: str | None = None
+    schemas: Sequence[type[Settings]],
+    settings: Mapping[str, Any],
+    website: str | None = None,
+    store: str | None = None,
+    *,
+    secrets: bool = False,
 ) -> Resolved:
-    """The values that hold for a record of this website and store, each with its origin. None in a scope inherits."""
+    """The values that hold for a record of this website and store, each with its origin. None in a scope inherits.
+
+    `secrets`: in clear, for a connector at work; else as they are stored. Raises MissingSecret then.
+    """
     layers = [("global", settings.get("global") or {})]
     if website is not None:
         layers.append((f"website {website}", (settings.get("websites") or {}).get(website) or {}))
@@ -152,4 +174,20 @@ def resolve(
         for origin, layer in layers:
             if layer.get(one.name) is not None:
                 values[one.name], origins[one.name] = layer[one.name], origin
+        if secrets and origins[one.name] != "default":
+            values[one.name] = _clear(one.field, values[one.name])
     return Resolved(options=Options(values), origins=origins)
+
+
+def _clear(field: Any, value: Any) -> Any:
+    """The value with the secrets in it opened, also those within tables and lists."""
+    if isinstance(field, Secret):
+        return opened(value)
+    if isinstance(field, fields.List) and isinstance(value, list):
+        return [_clear(field.inner, one) for one in value]
+    if isinstance(field, fields.Nested) and isinstance(value, Mapping):
+        cells = field.schema.fields
+        return {key: _clear(cells[key], one) if key in cells else one for key, one in value.items()}
+    if isinstance(field, fields.Dict) and isinstance(value, Mapping):
+        return {key: _clear(field.value_field, one) for key, one in value.items()}
+    return value

@@ -33,6 +33,7 @@ from connector import (
     InDoubt,
     Known,
     Link,
+    Missing,
     Options,
     RecordFailed,
     Resource,
@@ -47,6 +48,8 @@ from profiles.db import Database, DatabaseTrouble, now
 from profiles.ledger import DONE, Decision, Facts, Ledger, Lost, fingerprint, unpack
 from profiles.links import Links
 from profiles.models import SyncStatus
+from profiles.prepared import Transaction
+from profiles.secrets import MissingSecret
 from profiles.settings import resolve
 from profiles.workers import me
 
@@ -98,6 +101,7 @@ class Attempt(Known):
         self.doubt = claimed.doubt_at is not None
         self.doubt_age = (now() - claimed.doubt_at).total_seconds() if claimed.doubt_at else 0.0
         self.notes: list[str] = []
+        self.progressed = False  # an id was committed: the count of tries began anew (`Ledger.learn`)
         self._linked: set[str] = set()  # ids that stand in the table of links already
 
     @property
@@ -111,6 +115,7 @@ class Attempt(Known):
             self.refs.update(fresh)
             if not self._linked.issuperset(fresh.values()):
                 self.ledger.learn(self.row.id, self.refs, self.target_id)
+                self.progressed = True
 
     def link(self, kind: str, key: str) -> str | None:
         found = self.links.find(kind, key)
@@ -171,11 +176,14 @@ def run(
     dry_run: bool = False,
     stop: threading.Event | None = None,
     progress: Callable[[Progress], None] = lambda progress: None,
+    last: int | None = None,
+    planned: Callable[[dict[str, Any]], None] | None = None,
 ) -> Result:
     """Run a profile once. Expected troubles end in the Result; a fault of ours escapes to the worker.
 
     The caller makes sure that no other run of the profile is alive (`scheduler.tasks.claim`). `order` limits the run to
-    the record with that number.
+    the record with that number; `last` a dry run to the source's newest. `planned` is handed each line of a dry run;
+    without it they stand in the result.
     """
     began = time.monotonic()
     stop = stop or threading.Event()
@@ -195,19 +203,20 @@ def run(
                 if end.collected_at is None:
                     wiring.collect_connection(database, end.id)
             work = Run(database, profile, told, connectors[0], connectors[1], task_id, stop, progress, dry_run)
+            work.planned, work.last = planned, last
             work.go(order)
             started = True
     except AccessDenied as error:
         trouble = str(error)
         _mark_denied(database, ends, trouble)
-    except (ConnectorError, LookupError, DatabaseTrouble) as error:
+    except (ConnectorError, LookupError, MissingSecret, DatabaseTrouble) as error:
         trouble = str(error.args[0]) if error.args else type(error).__name__
         log.warning("profile %s: %s", profile.name, trouble)
     counts = work.counts() if work else Counter()
     failed = counts.get("failed", 0)
     message = trouble or (work.summary() if work else "")
     if trouble and work and work.tally:
-        message = f"{trouble} Before that: {work.summary()}"
+        message = f"{trouble} {'The plan: ' if dry_run else 'Before that: '}{work.summary()}"
     return Result(
         status="error" if trouble or failed else "success",
         message=message,
@@ -257,6 +266,8 @@ class Run:
         self.tally: Counter[str] = Counter()
         self.reasons: list[str] = []
         self.plan: list[dict[str, Any]] = []
+        self.planned: Callable[[dict[str, Any]], None] | None = None
+        self.last: int | None = None
         self.total: int | None = None
         self.done = 0
         self.unreachable = 0
@@ -274,7 +285,7 @@ class Run:
         scope = (getattr(record, "website", None), getattr(record, "store", None))
         found = self._options.get(scope)
         if found is None:
-            found = resolve(self.told.schemas, self.profile.settings, *scope).options
+            found = resolve(self.told.schemas, self.profile.settings, *scope, secrets=True).options
             self._options[scope] = found
         return found
 
@@ -355,12 +366,17 @@ class Run:
             decided.append((found, row, self._decide(found, row, missing)))
         if not decided:
             return
-        with self.database.session() as session:
+        self._keep(decided)
+
+    def _keep(self, decided: Sequence[tuple[Found, Any, Decision | None]]) -> None:
+        def keep(transaction: Transaction) -> None:
             for found, row, decision in decided:
                 if decision is None:
-                    self.ledger.unchanged(session, row, found)
+                    self.ledger.unchanged(transaction, row, found)
                 else:
-                    self.ledger.store(session, found, row, decision)
+                    self.ledger.store(transaction, found, row, decision)
+
+        self.database.write(keep)
 
     def _decide(
         self, found: Found, row: Any, missing: OrderedDict[str, None], *, asked: bool = False
@@ -372,7 +388,7 @@ class Run:
         try:
             record = self.source.parse(found.payload)
         except RecordFailed as error:
-            return self._failed(name, str(error))
+            return self._failed(name, str(error), error.setting)
         except Exception as error:  # a payload that nobody foresaw fails by name; the rest goes on
             log.exception("%s cannot be read", name)
             return self._failed(name, f"it cannot be read ({type(error).__name__}: {error})")
@@ -405,11 +421,11 @@ class Run:
         text = "Changed at the source." if row is not None and row.target_id else "Read; to be sent."
         return Decision(status=SyncStatus.PENDING, message=text, facts=facts, seen=seen)
 
-    def _failed(self, name: str, message: str) -> Decision:
+    def _failed(self, name: str, message: str, setting: str | None = None) -> Decision:
         said = message if name.split()[-1] in message else f"{name}: {message}"
         self.tally["failed"] += 1
         self._because(said)
-        return Decision(status=SyncStatus.FAILED, message=said, cause=fingerprint(said))
+        return Decision(status=SyncStatus.FAILED, message=said, cause=fingerprint(said), setting=setting)
 
     def _settles_at(self, record: Any, options: Options) -> datetime | None:
         created: datetime | None = getattr(record, "created_at", None)
@@ -452,11 +468,7 @@ class Run:
         with self.database.reading() as session:
             row = self.ledger.known(session, [found.key]).get(found.key)
         decision = self._decide(found, row, missing, asked=True)
-        with self.database.session() as session:
-            if decision is None:
-                self.ledger.unchanged(session, row, found)
-            else:
-                self.ledger.store(session, found, row, decision)
+        self._keep([(found, row, decision)])
         if decision is None:
             self.reasons.append(f"{self.profile.entity} {number}: nothing changed since it was written.")
         self._refuse(missing)
@@ -545,7 +557,10 @@ class Run:
                 raise record
             self.source.admits(record, options)
             if missing := self.target.check(record, options):
-                raise RecordFailed(f"{self.profile.entity} {row.source_number}: {'; '.join(missing)}.")
+                raise RecordFailed(
+                    f"{self.profile.entity} {row.source_number}: {'; '.join(missing)}.",
+                    setting=next((one.setting for one in missing if isinstance(one, Missing)), None),
+                )
             written: Written = self.target.write(record, known, options)
             status = SyncStatus.COMPLETE if written.created or row.digest is None else SyncStatus.UPDATED
             self.unreachable = 0
@@ -556,7 +571,7 @@ class Run:
         except SkipRecord as error:
             return end(SyncStatus.SKIPPED, str(error), setting=error.setting)
         except RecordFailed as error:
-            return end(SyncStatus.FAILED, str(error))
+            return end(SyncStatus.FAILED, str(error), setting=error.setting)
         except Unreachable as error:
             with self._guard:
                 self.unreachable += 1
@@ -567,7 +582,7 @@ class Run:
             doubt = isinstance(error, InDoubt)
             if self.stop.is_set():
                 return end(SyncStatus.PENDING, f"{error}. The run was stopped.", doubt=doubt, uncount=True)
-            tries = self._tries(row)
+            tries = 1 if known.progressed else claimed.tries
             if error.counts and tries >= limit:
                 said = f"{error}. {tries} attempts without success; the next run tries again."
                 return end(SyncStatus.FAILED, said, transient=True, doubt=doubt)
@@ -585,15 +600,11 @@ class Run:
             log.exception("%s %s", self.profile.entity, row.source_number)
             return end(SyncStatus.FAILED, f"An unexpected fault ({type(error).__name__}); the log has the details.")
 
-    def _tries(self, row: Any) -> int:
-        with self.database.reading() as session:
-            return int(session.get_one(models.SyncRecord, row.id).tries)
-
     def _finish(self, row: Any, known: Attempt, status: SyncStatus, message: str, **more: Any) -> str:
         self.ledger.finish(row, status, message, refs=known.refs, target_id=known.target_id, **more)
         if status == SyncStatus.FAILED:
             with self._guard:
-                self._because(f"{row.source_number or row.source_id}: {message}")
+                self._because(message, row.source_number or row.source_id)
         return str(status)
 
     def _count(self, status: str) -> None:
@@ -607,15 +618,27 @@ class Run:
 
     def _dry(self, order: str | None) -> None:
         self.target.client.dry = self.target.pretend
+        missing: OrderedDict[str, None] = OrderedDict()
+        self._plan_all(order, missing)
+        self._refuse(missing)  # as the run would; what it would do with the others stands in the plan
+
+    def _plan_all(self, order: str | None, missing: OrderedDict[str, None]) -> None:
         if order is not None:
             found = self.source.number(order)
             if found is None:
                 raise StopRun(f"{self.profile.entity} {order} was not found in {self.source.connector.account.name}.")
-            self._plan([found])
+            self._plan([found], missing, asked=True)
+            return
+        if self.last is not None:
+            if not self.source.offers("latest"):
+                raise StopRun(f"{self.source.connector.label} cannot be asked for its newest records.")
+            self._plan(self.source.latest(self.last), missing, asked=True)
             return
         read = 0
+        seen: set[str] = set()
         for page in self.source.read(self._since(), self.options()):
-            self._plan(page.records)
+            self._plan(page.records, missing)
+            seen.update(found.key for found in page.records)
             read += len(page.records)
             self.tell("Planning", done=read, total=page.total)
             if self.stop.is_set():
@@ -623,9 +646,10 @@ class Run:
         after = 0
         while rows := self.ledger.due(after, self.options().batch_size):
             after = rows[-1].id
-            planned = {one["source_id"] for one in self.plan}
-            waiting = [self._waiting(row) for row in rows if row.source_id not in planned]
-            self._plan([one for one in waiting if one is not None])
+            waiting = [self._waiting(row) for row in rows if row.source_id not in seen]
+            self._plan([one for one in waiting if one is not None], missing)
+            if self.stop.is_set():
+                return
 
     def _waiting(self, row: Any) -> Found | None:
         """A record that waits, as it was read; one whose payload was dropped is read anew."""
@@ -639,32 +663,35 @@ class Run:
             payload=unpack(row.payload),
         )
 
-    def _plan(self, page: Sequence[Found]) -> None:
+    def _plan(self, page: Sequence[Found], all_missing: OrderedDict[str, None], *, asked: bool = False) -> None:
+        """What would be done with these records; of those that are done only when a person asked for them."""
         with self.database.reading() as session:
             rows = self.ledger.known(session, [found.key for found in page])
         for found in page:
+            if self.stop.is_set():
+                return
             row = rows.get(found.key)
-            missing: OrderedDict[str, None] = OrderedDict()
-            if (
-                row is not None
-                and row.version == found.version
-                and row.status not in (SyncStatus.PENDING, SyncStatus.FAILED)
-            ):
+            done = row is not None and row.status not in (SyncStatus.PENDING, SyncStatus.FAILED)
+            if row is not None and done and row.version == found.version and not asked:
                 continue
-            decision = self._decide(found, row, missing, asked=True)
             line: dict[str, Any] = {"source_id": found.key, "source_number": found.number, "calls": []}
-            self.plan.append(line)
+            missing: OrderedDict[str, None] = OrderedDict()
+            decision = self._decide(found, row, missing, asked=True)
             if decision is None:
                 line.update(action="skip", message="Nothing changed since it was written.")
             elif decision.status != SyncStatus.PENDING:
-                line.update(action=str(decision.status), message=decision.message, setting=decision.setting)
+                action = "skip" if decision.status == SyncStatus.SKIPPED else str(decision.status)
+                line.update(action=action, message=decision.message, setting=decision.setting)
             elif missing:
-                line_reason = "; ".join(missing)
+                all_missing.update(missing)
                 self.tally["failed"] += 1
-                self._because(line_reason)
-                line.update(action="failed", message=line_reason)
+                line.update(action="failed", message="; ".join(missing))
             else:
                 self._plan_write(found, row, line)
+            if self.planned is None:
+                self.plan.append(line)
+            else:
+                self.planned(line)
 
     def _plan_write(self, found: Found, row: Any, line: dict[str, Any]) -> None:
         record = self._parsed.pop(found.key)[1]
@@ -676,25 +703,34 @@ class Run:
             written = self.target.write(record, known, options)
             status = "complete" if written.created else "updated"
             line.update(action="create" if written.created else "update", message=written.message, refs=known.refs)
+            line["totals"] = _totals(record, written)
         except SkipRecord as error:
             status = "skipped"
             line.update(action="skip", message=str(error), setting=error.setting)
         except (RecordFailed, RetryLater) as error:
             status = "failed"
-            self._because(f"{found.number}: {error}")
+            self._because(str(error), found.number)
             line.update(action="failed", message=str(error))
         self.tally[status] += 1
         line["notes"] = known.notes
+        line["scope"] = {"website": getattr(record, "website", None), "store": getattr(record, "store", None)}
         line["calls"] = [
-            {"method": method, "path": path, "body": body} for method, path, body in self.target.client.planned[before:]
+            {"method": method, "path": path, "body": body, "origins": self._origins(method, path, body, record)}
+            for method, path, body in self.target.client.planned[before:]
         ]
         del self.target.client.planned[before:]
 
+    def _origins(self, method: str, path: str, body: Any, record: Any) -> dict[str, dict[str, str]]:
+        """Of each value in the body, by its path, where it comes from: as far as the target says."""
+        told = self.target.origins(method, path, body, record)
+        return {at: {key: value for key, value in vars(one).items() if value is not None} for at, one in told.items()}
+
     # telling
 
-    def _because(self, reason: str) -> None:
+    def _because(self, reason: str, number: str | None = None) -> None:
+        """The number goes before a reason that does not name it itself."""
         if len(self.reasons) < 20:
-            self.reasons.append(reason)
+            self.reasons.append(reason if not number or number in reason else f"{number}: {reason}")
 
     def counts(self) -> Counter[str]:
         counts = Counter(self.tally)
@@ -721,6 +757,14 @@ class Run:
         if not self.reasons:
             return text
         return f"{text} {'First reason: ' if counts['failed'] else ''}{self.reasons[0]}"
+
+
+def _totals(record: Any, written: Written) -> dict[str, str] | None:
+    """The record's total on both sides, as texts; None where the target computes none."""
+    total = getattr(record, "grand_total", None)
+    if total is None or written.total is None:
+        return None
+    return {"source": f"{total:.2f}", "target": f"{written.total:.2f}", "currency": str(record.currency)}
 
 
 def facts_of(record: Any) -> Facts:

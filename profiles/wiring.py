@@ -7,22 +7,24 @@ import os
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from datetime import datetime
 from typing import Any
 
-from connector import AccessDenied, Account, Connector, ConnectorError, Finding, Options, Ref, Resource, StopRun
+from connector import AccessDenied, Account, Budget, Connector, ConnectorError, Finding, Options, Ref, Resource, StopRun
 from connector.client import check_base_url
 from connector.registry import connector as find_connector
 from connector.settings import Problem, Setting, Settings, declared, defaults, load
 from profiles import models
 from profiles.db import Database, now
-from profiles.hosting import Hosting, store_entries
+from profiles.hosting import Hosting, State, store_entries
 from profiles.secrets import MissingSecret, reveal, unseal
 from profiles.settings import EngineOptions
 
 log = logging.getLogger(__name__)
 
 READS, WRITES = "read", "write"
+FINDINGS = "findings"  # the shared fact with the findings of the last test
 
 
 def private_allowed() -> bool:
@@ -112,7 +114,30 @@ def check_connection(database: Database, connection_id: int) -> list[Finding]:
         findings = [Finding(name="Connection", ok=False, message=f"The test itself failed: {type(error).__name__}.")]
     bad = [one for one in findings if not one.ok]
     mark(database, connection_id, not bad, bad[0].message if bad else "All right.")
+    kept = {"at": now().isoformat(), "findings": [asdict(one) for one in findings]}
+    State(database, connection_id, threading.Event()).change(FINDINGS, lambda _: kept)
     return findings
+
+
+def last_findings(database: Database, row: models.Connection) -> list[Finding]:
+    """The findings of the last test, as long as nothing newer is known of the connection's health."""
+    fact = State(database, row.id, threading.Event()).read(FINDINGS)
+    if not fact or row.checked_at is None or datetime.fromisoformat(fact["at"]) < row.checked_at:
+        return []
+    return [Finding(**one) for one in fact["findings"]]
+
+
+def budgets(database: Database, row: models.Connection) -> list[Budget]:
+    """The rate budget of a connection as its workers last knew it; empty where nothing is known."""
+    try:
+        made = find_connector(row.connector)
+        values = Options({**defaults(made.Settings), **unseal(row.credentials)})
+        return made.budget(State(database, row.id, threading.Event()), values)
+    except LookupError:
+        return []
+    except Exception:  # a stranger's connector may fail in any way; the page must still answer
+        log.exception("the budget of connection %s cannot be read", row.id)
+        return []
 
 
 def mark(database: Database, connection_id: int, ok: bool, message: str) -> None:
@@ -123,13 +148,22 @@ def mark(database: Database, connection_id: int, ok: bool, message: str) -> None
 
 
 def collect_connection(
-    database: Database, connection_id: int, progress: Callable[[str, int], None] = lambda kind, count: None
+    database: Database,
+    connection_id: int,
+    progress: Callable[[str, int], None] = lambda kind, count: None,
+    failed: Callable[[str, str], None] = lambda kind, reason: None,
 ) -> dict[str, int]:
-    """Fetch all catalogues of a connection: kind → number of entries. Raises ConnectorError; what was fetched stays."""
+    """Fetch all catalogues of a connection: kind → number of entries. Raises ConnectorError; what was fetched stays.
+
+    `progress` hears of each list that is there, `failed` of each that could not be read while the others go on.
+    """
     counts: dict[str, int] = {}
     with connected(database, connection_id) as made:
         try:
             for kind, entries in made.collect():
+                if isinstance(entries, ConnectorError):
+                    failed(kind, str(entries))
+                    continue
                 store_entries(database, connection_id, kind, entries)
                 counts[kind] = len(entries)
                 progress(kind, len(entries))

@@ -20,7 +20,7 @@ from apscheduler.triggers.base import BaseTrigger
 from cronsim import CronSim, CronSimError
 from cronsim.cronsim import Field
 
-from scheduler import zones
+from scheduler import wording, zones
 
 LONGEST = 255
 NEAR = timedelta(hours=26)  # further from a change of the clocks, no local time comes twice or not at all
@@ -68,7 +68,6 @@ class Line:
     walls: CronSim
     real: bool
     daily: bool
-    words: str
 
 
 def check(expression: str, timezone: str = "UTC") -> None:
@@ -82,9 +81,9 @@ def check_timezone(timezone: str) -> None:
     zone(timezone)
 
 
-def explain(expression: str) -> str:
-    """The line in words, for example "At 02:30 every day"."""
-    return _read(expression).words
+def explain(expression: str, translate: wording.Translate = wording.english) -> str:
+    """The line in words, for example "At 02:30 every day"; in the reader's language with a translator of phrases."""
+    return wording.words(_read(expression).walls, translate)
 
 
 def next_after(expression: str, timezone: str, instant: datetime) -> datetime:
@@ -152,7 +151,7 @@ def _read(expression: str) -> Line:
             f"Day of month {fields[2]!r} never comes in month {fields[3]!r} (day of week {fields[4]!r}): "
             "the line would never run."
         ) from error
-    return Line(walls=walls, real=all_hours or all_minutes, daily=not all_hours, words=_words(walls))
+    return Line(walls=walls, real=all_hours or all_minutes, daily=not all_hours)
 
 
 def _fields(expression: str) -> list[str]:
@@ -204,13 +203,6 @@ def _why(term: str) -> str:
         if not both or int(ends[0]) > int(ends[1]):
             return "a range goes from the smaller to the greater (write two parts with a comma), "
     return ""
-
-
-def _words(walls: CronSim) -> str:
-    said = re.sub(
-        r"(?<!1)([123])th\b", lambda found: found[1] + {"1": "st", "2": "nd", "3": "rd"}[found[1]], walls.explain()
-    )
-    return said.removesuffix(" ")
 
 
 def _from(line: Line, wall: datetime) -> Iterator[datetime]:

@@ -165,7 +165,7 @@ class ConnectionPlan:
                 "name": row.name,
                 "connector": row.connector,
                 "base_url": row.base_url,
-                "credentials": self._before,
+                "account": self._before,
             }
         if row is None:
             row = models.Connection(connector=self.spec.connector, created_at=moment)
@@ -186,7 +186,7 @@ class ConnectionPlan:
             "name": row.name,
             "connector": row.connector,
             "base_url": row.base_url,
-            "credentials": self.credentials,
+            "account": self.credentials,
         }
         action = "created" if before is None else "changed"
         if before is not None and before["name"] != row.name and {**before, "name": row.name} == after:
@@ -205,11 +205,11 @@ class ConnectionPlan:
 
     def _masked(self, values: Mapping[str, Any]) -> dict[str, Any]:
         """Values of the audit, secrets masked."""
-        credentials = values.get("credentials")
-        if credentials is None:
+        account = values.get("account")
+        if account is None:
             return dict(values)
-        seen = {name: self._seen_value(name, value) for name, value in credentials.items()}
-        return {**values, "credentials": seen}
+        seen = {name: self._seen_value(name, value) for name, value in account.items()}
+        return {**values, "account": seen}
 
     def _seen_value(self, name: str, value: Any) -> Any:
         one = (self.settings or {}).get(name)

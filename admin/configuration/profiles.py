@@ -25,13 +25,13 @@ from admin.configuration.words import differences, name_problems, plain, shown, 
 from connector.settings import Problem
 from profiles import models
 from profiles.db import now
-from profiles.secrets import HIDDEN
+from profiles.secrets import HIDDEN, SEALED, opened, seal_text
 from profiles.settings import check as check_settings
 from profiles.wiring import declarations
 from scheduler import cron, tasks
 
 DIRECTIONS = ("export", "import")
-_ACTIONS = {frozenset({"name"}): "renamed", frozenset({"settings"}): "saved settings of"}  # in the audit
+_ACTIONS = {frozenset({"name"}): "renamed", frozenset({"settings"}): "saved settings"}  # in the audit
 
 
 class ProfilePlan:
@@ -84,7 +84,7 @@ class ProfilePlan:
             return {}
         self._known = {one.name: one.field for one in found.settings}
         try:
-            return check_settings(found.schemas, self._with_kept_values())
+            return self._sealed(check_settings(found.schemas, self._with_kept_values()))
         except Problem as error:
             for path, sentences in error.problems.items():
                 self._fault(f"settings.{path}", " ".join(sentences))
@@ -104,6 +104,18 @@ class ProfilePlan:
                 hidden = spot.value == HIDDEN and stored is not None
                 if hidden or stands_for(spot.value, settings_variable(self.spec.name, scope, spot.path), stored):
                     spot.put(stored)
+        return settings
+
+    def _sealed(self, settings: dict[str, Any]) -> dict[str, Any]:
+        """The settings with their secrets encrypted; one that says the same as before stays as it is stored."""
+        before = dict(by_scope(self.stored.settings)) if self.stored else {}
+        for scope, values in by_scope(settings):
+            for spot in secret_spots(self._known, values):
+                stored = value_at(before.get(scope), spot.path)
+                if isinstance(stored, str) and stored.startswith(SEALED) and opened(stored) == spot.value:
+                    spot.put(stored)
+                elif isinstance(spot.value, str):
+                    spot.put(seal_text(spot.value))
         return settings
 
     def _masked(self, settings: Mapping[str, Any]) -> dict[str, Any]:
@@ -197,13 +209,27 @@ class ProfilePlan:
 
     def _note(self, session: Session, row: models.Profile, by: str | None, before: dict[str, Any] | None) -> None:
         after = {**self._fields(), "settings": row.settings}
+        if before is not None:
+            before["settings"] = self._sealed_alike(before["settings"], row.settings)
         changed = set(after) if before is None else {key for key in after if before[key] != after[key]}
+        if not changed:
+            return
         action = "created" if before is None else _ACTIONS.get(frozenset(changed), "changed")
         if changed == {"active"}:
             action = "switched on" if row.active else "switched off"
         audit.note(
             session, by, action, "profile", row.name, subject_id=row.id, before=before, after=after, mask=self._seen
         )
+
+    def _sealed_alike(self, before: Mapping[str, Any], after: Mapping[str, Any]) -> dict[str, Any]:
+        """The settings before; a secret that was only sealed since then did not change."""
+        made, scopes = deepcopy(dict(before)), dict(by_scope(after))
+        for scope, values in by_scope(made):
+            for spot in secret_spots(self._known, values):
+                new = value_at(scopes.get(scope), spot.path)
+                if isinstance(new, str) and new.startswith(SEALED) and opened(new) == spot.value:
+                    spot.put(new)
+        return made
 
     def _seen(self, values: Mapping[str, Any]) -> dict[str, Any]:
         """Values of the audit, secrets masked."""

@@ -3,7 +3,7 @@
 
 const root = document.documentElement;
 
-document.querySelector("[data-theme-switch]")?.addEventListener("click", () => {
+document.querySelector("[data-theme-switch]")?.addEventListener("click", (event) => {
   const system = matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light";
   const next = (root.dataset.theme || system) === "dark" ? "light" : "dark";
   root.dataset.theme = next;
@@ -11,6 +11,11 @@ document.querySelector("[data-theme-switch]")?.addEventListener("click", () => {
     localStorage.setItem("theme", next);
   } catch {
     // it holds for this page only
+  }
+  const { keptAt, token } = event.currentTarget.dataset; // where it is kept with the person
+  if (keptAt) {
+    const body = new URLSearchParams({ theme: next, csrf_token: token });
+    fetch(keptAt, { method: "POST", body, headers: { "X-Requested-With": "fetch" } }).catch(() => {});
   }
 });
 

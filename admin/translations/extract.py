@@ -79,10 +79,10 @@ def _once(texts: Iterable[str]) -> list[str]:
 def _of_pages() -> Iterator[str]:
     methods = [("**.py", "python"), ("templates/**.html", "jinja2")]
     options = {"templates/**.html": {"trimmed": "false", "silent": "false"}}
-    found = extract_from_dir(PAGES, methods, options, keywords=WORDS)
-    for name, _line, message, _comments, _context in found:
-        if not name.startswith("translations"):
-            yield from message if isinstance(message, tuple) else (message,)
+    for folder in (PAGES, ROOT / "scheduler"):
+        for name, _line, message, _comments, _context in extract_from_dir(folder, methods, options, keywords=WORDS):
+            if not name.startswith("translations"):
+                yield from message if isinstance(message, tuple) else (message,)
 
 
 def _of_schema(*schemas: type[Settings]) -> Iterator[str]:
@@ -136,7 +136,9 @@ def sentences(file: Path) -> Iterator[str]:
                     yield from _text(keyword.value)
                 for argument in node.args:
                     yield from _text(argument)
-        elif (isinstance(node, ast.Assign) and any(getattr(one, "id", "") in NAMES for one in node.targets)) or (isinstance(node, ast.Return) and node.value is not None and isinstance(node.value, ast.JoinedStr)):
+        elif (isinstance(node, ast.Assign) and any(getattr(one, "id", "") in NAMES for one in node.targets)) or (
+            isinstance(node, ast.Return) and isinstance(node.value, ast.JoinedStr)
+        ):
             yield from _text(node.value)
 
 

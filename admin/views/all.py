@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from admin.views.account import Account
+from admin.views.audit import Audits
 from admin.views.base import View
 from admin.views.connection_form import EditConnection, NewConnection
 from admin.views.connections import Connections
 from admin.views.dashboard import Dashboard
 from admin.views.datalog import Log
+from admin.views.dry_run import DryRuns
 from admin.views.language import Language
 from admin.views.login import Login
 from admin.views.options import ExportSettings
@@ -34,6 +37,8 @@ def all_views(db: Database) -> list[View]:
         Connections(db, name=later("Connections"), endpoint="connections", url="/connections", icon="connections"),
         Log(db, name=later("Data log"), endpoint="log", url="/log", icon="log"),
         Users(db, name=later("Users"), endpoint="users", url="/users", icon="users"),
+        Audits(db, name=later("Audit"), endpoint="audit", url="/audit", icon="audit"),
+        Account(db, name=later("Your account"), endpoint="account", url="/account"),
         Login(db, name=later("Log in"), endpoint="login", url="/login"),
         Language(db, name=later("Language"), endpoint="language", url="/language"),
         NewProfile(db, name=later("New profile"), endpoint="new_profile", url="/profiles/new", under="profiles"),
@@ -51,6 +56,7 @@ def all_views(db: Database) -> list[View]:
             url=f"{one_profile}/schedule-history",
             under="profiles",
         ),
+        DryRuns(db, name=later("Dry run"), endpoint="dry_run", url=f"{one_profile}/dry-run", under="profiles"),
         NewConnection(
             db, name=later("New connection"), endpoint="new_connection", url="/connections/new", under="connections"
         ),

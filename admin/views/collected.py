@@ -1,17 +1,24 @@
-"""What was collected from connections, as forms need it: entries to choose from, and the scopes of a shop."""
+"""What was collected from connections, as forms need it: entries to choose from, and the scopes of a shop.
+
+A value counts as seen when a record had it: it was learned, or it is the status or store of a recent record. What a
+source teaches before it has read any record (usual values) carries `seen: False` in its extras.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import functools
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from admin.views.inputs import Catalogues, Item
 from connector.settings import GLOBAL, STORE, WEBSITE
-from profiles.models import CatalogueEntry, Profile
+from profiles.models import CatalogueEntry, Profile, SyncRecord
 
+RECENT = 500  # so many of the newest records tell which statuses and stores are in use
 PARTS = {WEBSITE: "websites", STORE: "stores"}  # where a profile's settings keep a scope
 
 
@@ -32,18 +39,43 @@ class Scope:
 
 
 def catalogues(session: Session, profile: Profile) -> Catalogues:
-    """The entries by (side, kind), each kind read once."""
+    """The entries by (side, kind), each kind read once. Those of the source know whether they were seen in records."""
     kept: dict[tuple[str, str], Sequence[Item]] = {}
+    recent = functools.cache(lambda: seen_recently(session, profile))
 
     def entries(side: str, kind: str) -> Sequence[Item]:
         if (side, kind) not in kept:
-            connection_id = profile.from_id if side == "source" else profile.to_id
-            kept[side, kind] = [
-                Item(value=row.entry, label=label(row.entry, row.name)) for row in _rows(session, connection_id, kind)
+            rows = _rows(session, profile.from_id if side == "source" else profile.to_id, kind)
+            seen = recent().get(kind, set()) if side == "source" else set()
+            made = [
+                Item(
+                    value=row.entry,
+                    label=label(row.entry, row.name),
+                    name=row.name,
+                    seen=side == "source" and (row.entry in seen or _seen(row.learned, row.extra)),
+                )
+                for row in rows
             ]
+            known = {item.value for item in made}
+            made += [Item(value=value, label=value, name=value, seen=True) for value in sorted(seen - known)]
+            kept[side, kind] = made
         return kept[side, kind]
 
     return entries
+
+
+def seen_recently(session: Session, profile: Profile) -> dict[str, set[str]]:
+    """What the newest records of a profile were: the statuses of its entity, and the stores, by catalogue."""
+    query = select(SyncRecord.source_status, SyncRecord.store).where(SyncRecord.profile_id == profile.id)
+    rows = session.execute(query.order_by(SyncRecord.updated_at.desc(), SyncRecord.id.desc()).limit(RECENT)).all()
+    return {
+        f"{profile.entity}_status": {row.source_status for row in rows if row.source_status},
+        STORE: {row.store for row in rows if row.store},
+    }
+
+
+def _seen(learned: bool, extra: Mapping[str, Any] | None) -> bool:
+    return learned and (extra or {}).get("seen") is not False
 
 
 def label(entry: str, name: str) -> str:

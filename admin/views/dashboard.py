@@ -14,16 +14,21 @@ from flask.typing import ResponseReturnValue
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
+from admin.views import gaps
 from admin.views.base import View, expose
 from admin.views.figures import RANGES, backlogs, plot
+from admin.views.gauges import gauges
 from admin.views.present import number, zone
 from admin.views.words import _, later, n_
 from profiles.db import now
 from profiles.models import Connection, Heartbeat, Profile, SyncRecord, SyncStatus, Task, TaskStatus
+from profiles.wiring import declarations
+from profiles.workers import dead
 
 SILENT_AFTER = timedelta(seconds=60)  # the clock beats every few seconds
 SHOWN = 8
 CAUSES = 10
+MOST_LOOKED_AT = 50  # profiles and connections; a page must stay quick
 MISSED_SINCE = timedelta(hours=24)
 RANGE_WORDS = {"day": later("24 hours"), "week": later("7 days"), "month": later("30 days")}
 MOST_READ = 100_000  # counting stops here; the page says so
@@ -38,7 +43,8 @@ class Clock:
 
     @property
     def ticks(self) -> bool:
-        return self.beat_at is not None and now() - self.beat_at < SILENT_AFTER
+        fresh = self.beat_at is not None and now() - self.beat_at < SILENT_AFTER
+        return fresh and not (self.host and dead(self.host))
 
 
 class Dashboard(View):
@@ -62,6 +68,11 @@ class Dashboard(View):
             connections = session.scalars(select(Connection).order_by(Connection.name)).all()
             failing = failed_now(session, list(profiles))
             missed = _missed(session)
+            lacking = {
+                profile.id: count
+                for profile in list(profiles.values())[:MOST_LOOKED_AT]
+                if (count := _unmapped(session, profile))
+            }
             beat = clock(session)
             return self.render(
                 template,
@@ -80,12 +91,18 @@ class Dashboard(View):
                 next=_tasks(session, Task.status == TaskStatus.PENDING, Task.scheduled_at),
                 connections=connections,
                 clock=beat,
-                troubles=troubles(beat, list(profiles.values()), connections, failing, missed),
+                gauges={row.id: gauges(self.database, row) for row in connections[:MOST_LOOKED_AT]},
+                troubles=troubles(beat, list(profiles.values()), connections, failing, missed, lacking),
             )
 
 
 def troubles(
-    beat: Clock, profiles: list[Profile], connections: Any, failing: Mapping[int, int], missed: list[Task]
+    beat: Clock,
+    profiles: list[Profile],
+    connections: Any,
+    failing: Mapping[int, int],
+    missed: list[Task],
+    lacking: Mapping[int, int],
 ) -> list[tuple[str, str]]:
     """What a person should look at, the worst first, each with the page that helps. Empty: all is well."""
     found: list[tuple[str, str]] = []
@@ -108,10 +125,29 @@ def troubles(
                 profile=profile.name,
             )
             found.append((said, url_for("records.index", profile_id=profile.id, status="failed")))
+        if count := lacking.get(profile.id):
+            said = n_(
+                "{n} value that orders of {profile} had is not mapped.",
+                "{n} values that orders of {profile} had are not mapped.",
+                count,
+                profile=profile.name,
+            )
+            found.append((said, url_for("options.index", profile_id=profile.id)))
     if missed:
         said = n_("{n} run was missed in the last 24 hours.", "{n} runs were missed in the last 24 hours.", len(missed))
         found.append((said, url_for("schedule.index")))
     return found
+
+
+def _unmapped(session: Session, profile: Profile) -> int:
+    """How many values its orders had that its settings do not map; 0 for a profile that is switched off."""
+    if not profile.active:
+        return 0
+    ends = [session.get_one(Connection, one).connector for one in (profile.from_id, profile.to_id)]
+    try:
+        return gaps.count(session, profile, declarations(ends[0], ends[1], profile.entity))
+    except LookupError:
+        return 0  # a connector is missing: its page says so
 
 
 def failed_now(session: Session, profile_ids: list[int]) -> dict[int, int]:

@@ -10,6 +10,7 @@ from flask.typing import ResponseReturnValue
 from flask_wtf.csrf import CSRFError
 from werkzeug.exceptions import HTTPException
 
+from admin.auth import asked_page
 from admin.views.words import _
 from profiles.db import DatabaseTrouble
 
@@ -17,7 +18,7 @@ log = logging.getLogger(__name__)
 
 SAID = {
     400: ("That request could not be understood", "Go back and try again."),
-    403: ("You may not do that", "Your role only allows reading. Ask an administrator if you need more."),
+    403: ("You may not do that", "Your role does not include that. Ask an admin if you need more."),
     404: ("There is nothing here", "It may have been deleted, or the address is not complete."),
     405: ("That does not work here", "Go back and use the buttons of the page."),
     413: ("That is too much at once", "The form holds more than can be taken in one go."),
@@ -37,15 +38,21 @@ def register(app: Flask) -> None:
     app.register_error_handler(Exception, _fault)
 
 
-def _page(code: int, hint: str | None = None, number: str | None = None) -> ResponseReturnValue:
+def _page(
+    code: int, hint: str | None = None, number: str | None = None, form: str | None = None
+) -> ResponseReturnValue:
     title, usual = SAID.get(code, SAID[400])
     if request.path.endswith(".json"):
         return jsonify(error=_(title)), code
-    return render_template("error.html", code=code, title=_(title), hint=hint or _(usual), number=number), code
+    return render_template(
+        "error.html", code=code, title=_(title), hint=hint or _(usual), number=number, form=form
+    ), code
 
 
 def _stale(error: CSRFError) -> ResponseReturnValue:
-    return _page(400, _("The page was too old to be sent: open it again and repeat what you did."))
+    """`form` is the page that was sent: opened again it holds what was typed (keep.js)."""
+    said = _("The page was too old to be sent: open it again and repeat what you did.")
+    return _page(400, said, form=asked_page() or "/")
 
 
 def _http(error: HTTPException) -> ResponseReturnValue:

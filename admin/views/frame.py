@@ -10,9 +10,11 @@ from sqlalchemy.orm import Session
 
 from admin.configuration import ProfileSpec
 from admin.derive import Words
+from admin.views import gaps
 from admin.views.base import View
 from admin.views.words import _
 from profiles.models import Connection, Profile
+from profiles.settings import resolve
 from profiles.wiring import Declarations, declarations
 
 
@@ -26,6 +28,7 @@ class Shown:
     declared: Declarations | None
     trouble: str = ""
     words: Words = field(default_factory=Words)
+    unmapped: int = 0  # values that records had and that no needed mapping knows
 
     @property
     def entity(self) -> str:
@@ -37,18 +40,22 @@ class Shown:
         if self.declared is not None:
             for ref in self.declared.refs:
                 if ref.key == self.declared.target.key_ref:
-                    return ref.label
+                    return _(ref.label)
         return _("Target ID")
 
     def tabs(self) -> list[tuple[str, str]]:
         entity = self.entity
+        settings = _("Import settings") if self.profile.direction == "import" else _("Export settings")
+        if self.unmapped:
+            settings = _("{tab} ({n})", tab=settings, n=self.unmapped)
         return [
             ("profile.index", _("Profile settings")),
-            ("options.index", _("Import settings") if self.profile.direction == "import" else _("Export settings")),
+            ("options.index", settings),
             ("records.index", _("{entity} synchronisation", entity=entity)),
             ("record_history.index", _("{entity} synchronisation history", entity=entity)),
             ("tasks.index", _("Schedule")),
             ("task_history.index", _("Schedule history")),
+            ("dry_run.index", _("Dry run")),
         ]
 
     def spec(self, **changed: Any) -> ProfileSpec:
@@ -82,12 +89,36 @@ class ProfilePage(View):
             found, trouble = declarations(source.connector, target.connector, profile.entity), ""
         except LookupError as error:
             found, trouble = None, str(error.args[0])
-        return Shown(profile=profile, source=source, target=target, declared=found, trouble=trouble, words=words)
+        return Shown(
+            profile=profile,
+            source=source,
+            target=target,
+            declared=found,
+            trouble=trouble,
+            words=words,
+            unmapped=gaps.count(session, profile, found) if found else 0,
+        )
 
 
 def entity_word(entity: str) -> str:
     """The word of the tabs: order → Order."""
-    return entity.replace("_", " ").capitalize()
+    return _(entity.replace("_", " ").capitalize())
+
+
+def missing_settings(session: Session, profile: Profile) -> list[str]:
+    """The labels of what must be set before the first run and is not; nothing where a connector is gone."""
+    ends = [session.get_one(Connection, one).connector for one in (profile.from_id, profile.to_id)]
+    try:
+        found = declarations(ends[0], ends[1], profile.entity)
+    except LookupError:
+        return []
+    words = Words(direction=profile.direction, entity=entity_word(profile.entity).lower())
+    options = resolve(found.schemas, profile.settings or {}).options
+    return [
+        words(_(one.label))
+        for one in found.settings
+        if one.required and getattr(options, one.name, None) in (None, "", [], {})
+    ]
 
 
 def faults_by_path(faults: Any) -> dict[str, list[str]]:

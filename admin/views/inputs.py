@@ -15,11 +15,12 @@ from typing import Any
 
 from marshmallow import Schema, fields, validate
 
-from admin.views.words import _
+from admin.views.suggest import Side, Suggestion, suggest
+from admin.views.words import _, n_
 from connector.settings import Choice, Choices, Secret, ValueMap, ident
 from profiles.secrets import HIDDEN, REFERENCE
 
-LONG_LIST = 200  # a catalogue with more entries is typed into with suggestions instead of a list in every row
+LONG_LIST = 200  # so many values of a catalogue that nothing is mapped for get a row of their own; others are added
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,6 +29,8 @@ class Item:
 
     value: str
     label: str
+    name: str = ""  # without the id
+    seen: bool = False  # a record had this value
 
 
 Catalogues = Callable[[str, str], Sequence[Item]]
@@ -46,6 +49,8 @@ class Line:
     cells: tuple[Input, ...]
     mapped: bool = True
     known: str = ""  # the left side's name in the catalogue
+    seen: bool = False  # records had this value
+    suggestion: Suggestion | None = None  # for its first cell, while nothing is mapped
     errors: tuple[str, ...] = ()
 
 
@@ -66,6 +71,11 @@ class Input:
     heads: Sequence[str] = ()
     required: bool = False
     missing: bool = False  # needed, and nothing is set or inherited
+    known: str = ""  # the name of the chosen entry, where its list has it
+    collect: str = ""  # "source" or "target": its list is empty, and that side's connection can be asked for it
+    wants_all: bool = False  # of a table: a value that was seen and is not mapped stops the runs
+    narrower: Sequence[str] = ()  # the scopes below this one that have a value of their own, in words
+    when: Mapping[str, Sequence[str]] | None = None  # it matters only for these values of other settings
     placeholder: str = ""
     least: str = ""
     most: str = ""
@@ -73,9 +83,26 @@ class Input:
     longest: str = ""
     errors: tuple[str, ...] = ()
     hint: str = ""
+    own: bool = False  # this scope has a value of its own
     inherits: bool | None = None  # None: this input has no "use default"
     origin: str = ""
     inherited: str = ""  # the inherited value in words
+
+    @property
+    def unmapped(self) -> int:
+        """Values that were seen in records and that nothing is mapped for, where that matters."""
+        return sum(1 for line in self.lines if line.seen and not line.mapped) if self.wants_all else 0
+
+    @property
+    def range(self) -> str:
+        """What may be entered, in words."""
+        if self.least and self.most:
+            return _("From {least} to {most}.", least=self.least, most=self.most)
+        if self.least:
+            return _("At least {least}.", least=self.least)
+        if self.most:
+            return _("At most {most}.", most=self.most)
+        return n_("At most {n} character.", "At most {n} characters.", int(self.longest)) if self.longest else ""
 
 
 Form = Mapping[str, Sequence[str]]
@@ -138,7 +165,9 @@ def _draw_text(kind: str, step: str = "") -> Callable[..., Input]:
         for check in _validators(one):
             if isinstance(check, validate.OneOf):
                 labels = list(check.labels) + [str(item) for item in check.choices][len(list(check.labels)) :]
-                items = [Item(value=shown(item), label=said) for item, said in zip(check.choices, labels, strict=True)]
+                items = [
+                    Item(value=shown(item), label=_(said)) for item, said in zip(check.choices, labels, strict=True)
+                ]
                 return Input(name=name, kind="select", value=shown(value), items=_with_current(items, value))
         made = Input(name=name, kind=kind, value=shown(value), step=step)
         for check in _validators(one):
@@ -190,15 +219,25 @@ def _read_secret(one: fields.Field[Any], name: str, form: Form) -> Any:
     return _text_of(name, form) or HIDDEN  # HIDDEN keeps what is stored
 
 
+def list_name(side: str, kind: str) -> str:
+    """The id of a page's one list of a catalogue, which all inputs share."""
+    return f"list-{side}-{kind}"
+
+
 def _draw_choice(one: fields.Field[Any], name: str, value: Any, catalogues: Catalogues) -> Input:
     assert isinstance(one, Choice)
     items = catalogues(one.side, one.kind)
-    if not items:
-        hint = _("Nothing is collected for this yet: press Collect on the connection, or type the id.")
-        return Input(name=name, kind="text", value=shown(value), hint=hint)
-    if len(items) > LONG_LIST:
-        return Input(name=name, kind="suggest", value=shown(value), items=items)
-    return Input(name=name, kind="select", value=_same(items, value), items=_with_current(items, value))
+    same = _same(items, value)
+    return Input(
+        name=name,
+        kind="suggest",
+        value=same,
+        items=items,
+        listed=list_name(one.side, one.kind),
+        known=next((item.label for item in items if item.value == same), ""),
+        collect="" if items else one.side,
+        hint="" if items else _("Nothing is collected for this yet. Collect it now, or type the id."),
+    )
 
 
 def _read_choice(one: fields.Field[Any], name: str, form: Form) -> Any:
@@ -210,11 +249,13 @@ def _draw_choices(one: fields.Field[Any], name: str, value: Any, catalogues: Cat
     chosen = value if isinstance(value, list) else [] if value in (None, "") else [value]
     items = catalogues(one.side, one.kind)
     if not items:
-        hint = _("One id per line. Nothing is collected for this yet: press Collect on the connection.")
-        return Input(name=name, kind="lines", value="\n".join(shown(item) for item in chosen), hint=hint)
+        hint = _("One id per line. Nothing is collected for this yet.")
+        text = "\n".join(shown(item) for item in chosen)
+        return Input(name=name, kind="lines", value=text, hint=hint, collect=one.side)
     for item in chosen:
         items = _with_current(items, item)
-    return Input(name=name, kind="checks", value={_same(items, item) for item in chosen}, items=items)
+    ticked = {_same(items, item) for item in chosen}
+    return Input(name=name, kind="checks", value=ticked, items=items, listed=list_name(one.side, one.kind))
 
 
 def _read_choices(one: fields.Field[Any], name: str, form: Form) -> Any:
@@ -255,11 +296,18 @@ def _draw_json(one: fields.Field[Any], name: str, value: Any, catalogues: Catalo
 
 
 def _read_json(one: fields.Field[Any], name: str, form: Form) -> Any:
+    """What no database or browser would take (NaN, halves of characters) stays the text that was typed, and is refused."""
     text = _text_of(name, form)
     try:
-        return None if text is None else json.loads(text)
-    except ValueError:
+        made = None if text is None else json.loads(text, parse_constant=_refuse)
+        json.dumps(made, ensure_ascii=False, allow_nan=False).encode()
+    except (ValueError, RecursionError):
         return text
+    return made
+
+
+def _refuse(constant: str) -> Any:
+    raise ValueError(constant)
 
 
 def _draw_moment(one: fields.Field[Any], name: str, value: Any, catalogues: Catalogues) -> Input:
@@ -287,7 +335,7 @@ def _read_moment(one: fields.Field[Any], name: str, form: Form) -> Any:
 def _draw_enum(one: fields.Field[Any], name: str, value: Any, catalogues: Catalogues) -> Input:
     assert isinstance(one, fields.Enum)
     known = [shown(item.value) if one.by_value else item.name for item in one.enum]
-    items = [Item(value=item, label=item.replace("_", " ").capitalize()) for item in known]
+    items = [Item(value=item, label=_(item.replace("_", " ").capitalize())) for item in known]
     return Input(name=name, kind="select", value=shown(value), items=_with_current(items, value))
 
 
@@ -313,7 +361,7 @@ def _same(items: Sequence[Item], value: Any) -> str:
     return next((item.value for item in items if ident(item.value) == ident(value)), shown(value))
 
 
-def _right(one: fields.Field[Any]) -> fields.Field[Any]:
+def right_of(one: fields.Field[Any]) -> fields.Field[Any]:
     if isinstance(one, ValueMap):
         return one.right
     made = getattr(one, "value_field", None)
@@ -327,7 +375,7 @@ def columns_of(right: fields.Field[Any]) -> list[tuple[str, fields.Field[Any], s
     schema: Schema = right.schema
     # a schema sorts nothing: its columns stand as they were declared
     return [
-        (name, one, one.metadata.get("label") or name.replace("_", " ").capitalize())
+        (name, one, _(one.metadata.get("label") or name.replace("_", " ").capitalize()))
         for name, one in schema.fields.items()
     ]
 
@@ -340,9 +388,12 @@ def _draw_map(one: fields.Field[Any], name: str, value: Any, catalogues: Catalog
     assert isinstance(one, fields.Dict)
     given: Mapping[str, Any] = value if isinstance(value, Mapping) else {}
     left = catalogues("source", one.kind) if isinstance(one, ValueMap) else ()
-    columns = columns_of(_right(one))
-    names = {item.value: item.label for item in left}
-    open_keys = [item.value for item in left if item.value not in given]
+    columns = columns_of(right_of(one))
+    known = {item.value: item for item in left}
+    open_items = [item for item in left if item.value not in given]
+    asked = [item for item in open_items if item.seen]
+    others = [item for item in open_items if not item.seen][:LONG_LIST]
+    suggested = _suggested([*asked, *others], columns, catalogues)
 
     def line(index: str, key: str, right: Any, mapped: bool) -> Line:
         cells = []
@@ -351,19 +402,51 @@ def _draw_map(one: fields.Field[Any], name: str, value: Any, catalogues: Catalog
             if not mapped and _is_switch(cell, columns):
                 at = cell.metadata.get("default")
             made = draw(_in_table(cell, columns), _cell_name(name, index, column), at, catalogues)
-            cells.append(replace(made, label=head, listed=f"{name}.{column}-list"))
-        return Line(key=key, cells=tuple(cells), mapped=mapped, known=names.get(key, ""))
+            help = cell.metadata.get("help") or ""
+            cells.append(replace(made, label=head, help=_(help), listed=made.listed or f"{name}.{column}-list"))
+        item = known.get(key)
+        return Line(
+            key=key,
+            cells=tuple(cells),
+            mapped=mapped,
+            known=item.label if item else "",
+            seen=item.seen if item else False,
+            suggestion=None if mapped else suggested.get(key),
+        )
 
-    lines = [line(str(at), key, None, False) for at, key in enumerate(open_keys)]
-    lines += [line(str(at + len(open_keys)), str(key), right, True) for at, (key, right) in enumerate(given.items())]
+    rows = [(item.value, None, False) for item in asked]  # on top: what orders wait for
+    rows += [(str(key), right, True) for key, right in given.items()]
+    rows += [(item.value, None, False) for item in others]
+    lines = [line(str(at), key, right, mapped) for at, (key, right, mapped) in enumerate(rows)]
     return Input(
         name=name,
         kind="table",
         items=left,
         lines=lines,
+        listed=list_name("source", one.kind) if isinstance(one, ValueMap) else f"{name}-left",
         blank=line("__row__", "", None, False),
         heads=[head for _column, _cell, head in columns],
     )
+
+
+def _suggested(
+    items: Sequence[Item], columns: Sequence[tuple[str, fields.Field[Any], str]], catalogues: Catalogues
+) -> dict[str, Suggestion]:
+    """What the first column most likely is for each value; nothing where it holds no choice."""
+    first = next((cell for _column, cell, _head in columns if not _is_switch(cell, columns)), None)
+    if first is None:
+        return {}
+    if isinstance(first, Choice):
+        offered: Sequence[Item] = catalogues(first.side, first.kind)
+    else:
+        offered = (
+            draw(_in_table(first, columns), "", None, catalogues).items if isinstance(first, fields.String) else ()
+        )
+    return suggest([_side(item) for item in items], [_side(item) for item in offered])
+
+
+def _side(item: Item) -> Side:
+    return Side(value=item.value, name=item.name or item.label, label=item.label)
 
 
 def _in_table(cell: fields.Field[Any], columns: Sequence[tuple[str, fields.Field[Any], str]]) -> fields.Field[Any]:
@@ -382,7 +465,7 @@ def _draw_answer(one: fields.Field[Any], name: str, value: Any, catalogues: Cata
 
 def _read_map(one: fields.Field[Any], name: str, form: Form) -> Any:
     """Rows with a left and a right side. A row without a right side is not mapped, and left out."""
-    columns = columns_of(_right(one))
+    columns = columns_of(right_of(one))
     made: dict[str, Any] = {}
     for index in _rows(name, form):
         key = _text_of(f"{name}.{index}.key", form)
@@ -459,7 +542,7 @@ def as_stored(one: fields.Field[Any], value: Any, stored: Any) -> Any:
     if isinstance(one, Choices) and isinstance(value, list) and isinstance(stored, list):
         return stored if sorted(map(ident, value)) == sorted(map(ident, stored)) else value
     if isinstance(one, fields.Dict) and isinstance(value, Mapping) and isinstance(stored, Mapping):
-        right = _right(one)
+        right = right_of(one)
         return {key: as_stored(right, item, stored.get(key)) for key, item in value.items()}
     if isinstance(one, fields.Nested) and isinstance(value, Mapping) and isinstance(stored, Mapping):
         cells = {key: cell for key, cell, _head in columns_of(one)}
@@ -478,5 +561,9 @@ def in_words(one: fields.Field[Any], value: Any, catalogues: Catalogues = no_cat
         several = value if isinstance(value, list) else [value]
         return ", ".join(names.get(ident(item), shown(item)) for item in several)
     if isinstance(value, Mapping):
-        return _("1 row") if len(value) == 1 else _("{n} rows", n=len(value))
+        return n_("{n} row", "{n} rows", len(value))
+    if isinstance(value, bool):
+        return _("Yes") if value else _("No")
+    if isinstance(value, str):
+        return next((item.label for item in draw(one, "", value).items if item.value == value), value)
     return ", ".join(shown(item) for item in value) if isinstance(value, list) else shown(value)

@@ -1,69 +1,137 @@
-"""The tab *Export settings* (*Import settings*): the declared settings of both sides, per scope, with inheritance."""
+"""The tab *Export settings* (*Import settings*): the declared settings of both sides, per scope, with inheritance.
+
+What a save must not do (21 Nov 2026): leave a profile without what its runs need. Such a save is refused with 422, says
+what is missing at each field, and keeps the draft in the form. Two ways lead past that, both by a button of their own:
+an inactive profile may be saved as incomplete, because it is set up in several sittings and a run stops by name anyway;
+and an active one where nothing is missing that was not missing before, because refusing would only keep people from
+mending the rest. Rejected: saving drafts in the database, which would be a second truth that no run reads.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
-from flask import abort, flash, redirect, request, url_for
+from flask import abort, flash, jsonify, redirect, request, url_for
 from flask.typing import ResponseReturnValue
 from sqlalchemy.orm import Session
 
 from admin import derive
 from admin.configuration import Wrong, save_profile
+from admin.views import gaps
 from admin.views.base import by, expose
 from admin.views.collected import PARTS, Scope, catalogues, scopes
-from admin.views.frame import ProfilePage, Shown, faults_by_path
+from admin.views.frame import Shown, faults_by_path
+from admin.views.inputs import Input, Item
+from admin.views.versions import Versions, named
 from admin.views.words import _
-from connector.settings import GLOBAL, STORE, Setting
+from connector.settings import GLOBAL, STORE, WEBSITE, Setting
 from profiles.settings import resolve
 
 
-class ExportSettings(ProfilePage):
+@dataclass(frozen=True, kw_only=True)
+class Draft:
+    """A submitted form that was not stored: what was typed, what is wrong with it, and whether it may be saved anyhow."""
+
+    values: Mapping[str, Any]
+    problems: Mapping[str, list[str]]
+    lacking: Sequence[gaps.Gap] = ()
+    may_be_incomplete: bool = False
+    overtaken: bool = False  # somebody else saved meanwhile
+
+
+class Refused(Exception):
+    """Nothing may be stored; the transaction ends without effect."""
+
+    def __init__(self, draft: Draft) -> None:
+        super().__init__("not stored")
+        self.draft = draft
+
+
+class ExportSettings(Versions):
     @expose("/", methods=["GET", "POST"])
     def index(self, profile_id: int) -> ResponseReturnValue:
-        if request.method == "GET":
+        with self.database.reading() as session:
+            shown = self.show(session, profile_id)
+            if shown.declared is None:
+                if request.method == "POST":
+                    abort(404)
+                return self.render("profile/options.html", shown=shown, groups=[], scopes=[], scope=None)
+            scope, all_scopes = _chosen(session, shown)
+            if request.method != "POST":  # HEAD reads too
+                return self._page(session, shown, scope, all_scopes)
+        stored = _stored(shown, scope)
+        above, settable = _above(shown, scope), _settable(shown, scope)
+        plain = {
+            one.name
+            for one in settable
+            if not derive.has_default(one, above.options.get(one.name), above.origins[one.name])
+        }
+        values, problems = derive.read_form(settable, request.form.to_dict(flat=False), stored, plain)
+        draft = Draft(values=values, problems=problems)
+        try:
+            if problems:
+                raise Refused(draft)
+            changes, lacking = self._save(profile_id, scope, draft)
+        except Refused as refused:
             with self.database.reading() as session:
                 shown = self.show(session, profile_id)
-                if shown.declared is None:
-                    return self.render("profile/options.html", shown=shown, groups=[], scopes=[], scope=None)
-                scope, all_scopes = _chosen(session, shown)
-                return self._page(session, shown, scope, all_scopes, _stored(shown, scope), {})
+                return self._page(session, shown, scope, all_scopes, refused.draft), 422
+        flash(_("Saved.") if changes else _("Nothing was changed."), "good")
+        if lacking:
+            flash(_("Still missing: {what}.", what=named(lacking, shown.words)), "warn")
+        return redirect(url_for(".index", profile_id=profile_id, scope=scope.path if scope.code else None))
+
+    @expose("/lists.json")
+    def lists(self, profile_id: int) -> ResponseReturnValue:
+        """The collected lists that the page's inputs offer, and a mark that changes when something was collected."""
         with self.database.reading() as session:
             shown = self.show(session, profile_id)
             if shown.declared is None:
                 abort(404)
-            scope, all_scopes = _chosen(session, shown)
-        stored = _stored(shown, scope)
-        values, problems = derive.read_form(_settable(shown, scope), request.form.to_dict(flat=False), stored)
-        changes: list[str] = []
-        if not problems:
-            try:
-                changes = self._save(profile_id, scope, values)
-            except Wrong as error:
-                problems = _of_scope(faults_by_path(error.faults), scope)
-        if problems:
-            with self.database.reading() as session:
-                return self._page(session, shown, scope, all_scopes, values, problems), 422
-        flash(_("Saved.") if changes else _("Nothing was changed."), "good")
-        return redirect(url_for(".index", profile_id=profile_id, scope=scope.path if scope.code else None))
+            drawn = derive.groups(
+                shown.declared.settings, {}, words=shown.words, catalogues=catalogues(session, shown.profile)
+            )
+            return jsonify(
+                marks={side: str(end.collected_at or "") for side, end in _ends(shown)},
+                lists={name: [[one.value, one.label] for one in items] for name, items in lists_of(drawn).items()},
+            )
 
-    def _save(self, profile_id: int, scope: Scope, values: Mapping[str, Any]) -> list[str]:
+    def _save(self, profile_id: int, scope: Scope, draft: Draft) -> tuple[list[str], list[gaps.Gap]]:
+        """What changed, and what is still missing. Raises Refused, and then nothing is stored."""
         with self.database.session() as session:
             shown = self.show(session, profile_id)
-            spec = shown.spec(settings=_with_scope(shown.profile.settings or {}, scope, values))
-            return save_profile(session, spec, by(), now_called=shown.profile.name)
+            if shown.declared is None:
+                abort(404)
+            version = request.form.get("version", "")
+            if version and version != str(shown.profile.settings_version):
+                raise Refused(replace(draft, overtaken=True))
+            before = dict(shown.profile.settings or {})
+            places, entries = scopes(session, shown.profile), catalogues(session, shown.profile)
+            lacked = {gap.key for gap in gaps.find(shown.declared, before, places, entries)}
+            spec = shown.spec(settings=_with_scope(before, scope, draft.values))
+            try:
+                changes = save_profile(session, spec, by(), now_called=shown.profile.name)
+            except Wrong as error:
+                raise Refused(replace(draft, problems=_of_scope(faults_by_path(error.faults), scope))) from error
+            lacking = gaps.find(shown.declared, shown.profile.settings, places, entries)
+            worse = [gap for gap in lacking if gap.key not in lacked]
+            concerned = [gap for gap in lacking if _concerns(gap, scope, places) or gap in worse]
+            allowed = not shown.profile.active or not worse
+            if concerned and not (allowed and request.form.get("incomplete") == "yes"):
+                said: dict[str, list[str]] = {}
+                for gap in concerned:
+                    said.setdefault(gap.path, []).append(gap.sentence)
+                raise Refused(replace(draft, problems=said, lacking=concerned, may_be_incomplete=allowed))
+            return changes, lacking
 
     def _page(
-        self,
-        session: Session,
-        shown: Shown,
-        scope: Scope,
-        all_scopes: list[Scope],
-        values: Mapping[str, Any],
-        problems: Mapping[str, list[str]],
+        self, session: Session, shown: Shown, scope: Scope, all_scopes: list[Scope], draft: Draft | None = None
     ) -> str:
         settings = _settable(shown, scope)
+        stored = _stored(shown, scope)
+        values, problems = (draft.values, draft.problems) if draft else (stored, {})
         above = _above(shown, scope)
         groups = derive.groups(
             settings,
@@ -72,19 +140,45 @@ class ExportSettings(ProfilePage):
             catalogues=catalogues(session, shown.profile),
             problems=problems,
             inherited=above.options,
-            origins=above.origins,
+            origins={name: _origin(origin, all_scopes) for name, origin in above.origins.items()},
+            narrower=_narrower(shown, scope, all_scopes),
         )
         placed = {one.name for one in settings}
         return self.render(
             "profile/options.html",
             shown=shown,
             groups=groups,
+            lists=lists_of(groups),
             scope=scope,
             scopes=all_scopes,
+            collectors=_ends(shown),
             elsewhere=len([one for one in shown.declared.settings if one.name not in placed]) if shown.declared else 0,
-            problems={path: said for path, said in problems.items() if path.split(".")[0] not in placed},
+            draft=draft,
+            drafted={name for name in placed if values.get(name) != stored.get(name)} if draft else set(),
+            unplaced=[s for path, said in problems.items() if path.split(".")[0] not in placed for s in said],
             wrong=sum(group.wrong for group in groups),
+            lacking=named(draft.lacking, shown.words) if draft and draft.lacking else "",
         )
+
+
+def lists_of(groups: Sequence[derive.Group]) -> dict[str, Sequence[Item]]:
+    """Every list that inputs of the page share, by its id in the page."""
+    found: dict[str, Sequence[Item]] = {}
+    for one in (one for group in groups for one in _inputs(group)):
+        if one.listed:
+            found.setdefault(one.listed, one.items)
+    return found
+
+
+def _inputs(group: derive.Group) -> Iterator[Input]:
+    for one in group.inputs:
+        yield one
+        if one.blank is not None:
+            yield from (cell for cell in one.blank.cells if cell.kind == "suggest")
+
+
+def _ends(shown: Shown) -> list[tuple[str, Any]]:
+    return [("source", shown.source), ("target", shown.target)]
 
 
 def _chosen(session: Session, shown: Shown) -> tuple[Scope, list[Scope]]:
@@ -129,6 +223,40 @@ def _above(shown: Shown, scope: Scope) -> Any:
     if not scope.code:
         return resolve(shown.declared.schemas, {})
     return resolve(shown.declared.schemas, settings, scope.website if scope.level == STORE else None)
+
+
+def _origin(origin: str, places: Sequence[Scope]) -> str:
+    """Where a value comes from as people read it; "default" stays that word, for the page to tell."""
+    level, _blank, code = origin.partition(" ")
+    if level == GLOBAL:
+        return _("global")
+    if not code:
+        return origin
+    name = next((place.name for place in places if place.level == level and place.code == code), code)
+    return _("website {name}", name=name) if level == WEBSITE else _("store {name}", name=name)
+
+
+def _narrower(shown: Shown, scope: Scope, places: Sequence[Scope]) -> dict[str, list[str]]:
+    """For each setting, the scopes below this one where another value holds."""
+    found: dict[str, list[str]] = {}
+    for place in places:
+        if place.level == STORE and scope.level == WEBSITE and place.website == scope.code:
+            pass
+        elif scope.code or not place.code:
+            continue
+        for name, value in _stored(shown, place).items():
+            if value is not None:
+                found.setdefault(name, []).append(place.name)
+    return found
+
+
+def _concerns(gap: gaps.Gap, scope: Scope, places: Sequence[Scope]) -> bool:
+    """Whether a gap is to be mended on the page of this scope."""
+    if not scope.code:
+        return True
+    if scope.level == STORE:
+        return gap.store == scope.code
+    return any(place.code == gap.store and place.website == scope.code for place in places if place.level == STORE)
 
 
 def _of_scope(problems: Mapping[str, list[str]], scope: Scope) -> dict[str, list[str]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import hashlib
 import json
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -50,7 +50,13 @@ def zone(name: str | None) -> ZoneInfo:
 def dated(value: datetime, timezone: str | None = None, *, seconds: bool = False) -> str:
     """A time in a zone as its reader writes it: "21 Nov 2026, 07:56" or "21. Nov. 2026, 07:56"."""
     local = value.astimezone(zone(timezone))
-    return f"{format_skeleton('yMMMd', local, locale=locale())}, {local:{'%H:%M:%S' if seconds else '%H:%M'}}"
+    return f"{_day(local.date(), str(locale()))}, {local:{'%H:%M:%S' if seconds else '%H:%M'}}"
+
+
+@functools.lru_cache(1024)
+def _day(day: date, language: str) -> str:
+    """Lists say the same few days again and again, and Babel takes its time."""
+    return str(format_skeleton("yMMMd", day, locale=language))
 
 
 def exact(value: datetime, timezone: str | None = None) -> str:
@@ -142,7 +148,7 @@ def body(text: str | None) -> str:
     clean = redact_text(text)
     try:
         return json.dumps(json.loads(clean), indent=2, ensure_ascii=False)
-    except ValueError:
+    except (ValueError, RecursionError):
         return clean
 
 

@@ -61,9 +61,9 @@ def later(text: str, /, **values: object) -> Any:
     return LazyProxy(_, text, enable_cache=False, **values)
 
 
-def told(sentence: str | None) -> str:
+def told(sentence: str | None, spoken: str | None = None) -> str:
     """A stored sentence in the reader's language, as far as the catalogue knows its pattern; else as it stands."""
-    spoken = locale().language
+    spoken = spoken or locale().language
     if not sentence or spoken == "en":
         return sentence or ""
     exact = words(spoken).get(sentence)
@@ -71,9 +71,9 @@ def told(sentence: str | None) -> str:
         return exact
     for pattern, said in _patterns(spoken):
         if found := pattern.fullmatch(sentence):
-            return said.format(**{name: told(value) for name, value in found.groupdict().items()})
+            return said.format(**{name: told(value, spoken) for name, value in found.groupdict().items()})
     parts = re.split(r"(?<=[.!?:;])\s+", sentence)
-    return " ".join(told(part) for part in parts) if len(parts) > 1 else sentence
+    return " ".join(told(part, spoken) for part in parts) if len(parts) > 1 else sentence
 
 
 @cache

@@ -17,11 +17,15 @@ class ShopAccount(Settings):
     """How to sign in to one shop. Which values are needed depends on `auth`."""
 
     auth = setting(
-        fields.String(validate=one_of("oauth", "bearer", "admin")),
+        fields.String(
+            validate=one_of(
+                "oauth", "bearer", "admin", labels=("Integration (recommended)", "Access token alone", "Admin user")
+            )
+        ),
         section=ACCOUNT,
         label="Sign in by",
-        help="oauth: an integration with its four values (recommended). bearer: the access token alone; since Magento "
-        "2.4.4 the shop must allow it. admin: user name and password of an admin user without two-factor login.",
+        help="Integration: its four values sign every call. Access token alone: since Magento 2.4.4 the shop must allow "
+        "it. Admin user: user name and password of an admin user without two-factor login.",
         default="oauth",
     )
     consumer_key = setting(
@@ -30,22 +34,22 @@ class ShopAccount(Settings):
         label="Consumer key",
         help="In the shop's admin: System > Extensions > Integrations. Create an integration, grant it Sales > Orders > "
         "View, Stores > All Stores and Customers > Customer Groups, activate it, and copy its four values here.",
+        when={"auth": ("oauth",)},
     )
-    consumer_secret = setting(Secret(), section=ACCOUNT, label="Consumer secret")
-    access_token = setting(
-        Secret(), section=ACCOUNT, label="Access token", help="For 'bearer', this is the only value needed."
-    )
-    access_token_secret = setting(Secret(), section=ACCOUNT, label="Access token secret")
-    username = setting(
-        fields.String(), section=ACCOUNT, label="Admin user name", help="Only for signing in by 'admin'."
-    )
-    password = setting(Secret(), section=ACCOUNT, label="Admin password", help="Only for signing in by 'admin'.")
+    consumer_secret = setting(Secret(), section=ACCOUNT, label="Consumer secret", when={"auth": ("oauth",)})
+    access_token = setting(Secret(), section=ACCOUNT, label="Access token", when={"auth": ("oauth", "bearer")})
+    access_token_secret = setting(Secret(), section=ACCOUNT, label="Access token secret", when={"auth": ("oauth",)})
+    username = setting(fields.String(), section=ACCOUNT, label="Admin user name", when={"auth": ("admin",)})
+    password = setting(Secret(), section=ACCOUNT, label="Admin password", when={"auth": ("admin",)})
     address_form = setting(
-        fields.String(validate=one_of("paas", "saas")),
+        fields.String(
+            validate=one_of(
+                "paas", "saas", labels=("Own shop or Adobe Commerce Cloud", "Adobe Commerce as a Cloud Service")
+            )
+        ),
         section=ACCOUNT,
         label="Address form",
-        help="paas: a shop of your own or in Adobe's cloud (/rest/all/V1). saas: Adobe Commerce as a Cloud Service; the "
-        "address then ends with the tenant's id.",
+        help="For Adobe Commerce as a Cloud Service the address ends with the tenant's id.",
         default="paas",
     )
     index_php = setting(
@@ -55,6 +59,15 @@ class ShopAccount(Settings):
         help="Switch on where the shop has no URL rewriting: /index.php/rest instead of /rest.",
         default=False,
     )
+    admin_path = setting(
+        fields.String(),
+        section=ACCOUNT,
+        label="Path of the admin",
+        help="The last part of the address of the shop's admin, for example admin_1a2b3c. With it, an order's page links "
+        "to the order in the shop. Magento opens such links only where Stores > Configuration > Advanced > Admin > "
+        "Security > Add Secret Key to URLs is off.",
+        placeholder="admin",
+    )
 
 
 class Magento(Connector):
@@ -62,6 +75,9 @@ class Magento(Connector):
 
     code = "magento"
     label = "Magento / Adobe Commerce"
+    description = "The shop whose orders are read: Magento 2 Open Source, Adobe Commerce, also as a cloud service."
+    address_example = "https://www.your-shop.com"
+    address_help = "The address of the shop as customers type it, without /rest or /admin."
     Settings = ShopAccount
     resources = (Orders,)
     catalogues = catalogue.CATALOGUES

@@ -142,19 +142,26 @@ def first_codes(client: MagentoClient) -> dict[str, list[Entry]]:
 
     An order list that fails is no reason to collect nothing: what is missing is learned while orders are read.
     """
-    found = {"order_status": [Entry(id=code, name=name) for code, name in STATUSES.items()]}
+    usual = [Entry(id=code, name=name) for code, name in STATUSES.items()]
+    found: dict[str, dict[str, Entry]] = {"order_status": _unseen(usual)}
     try:
         if client.saas:
-            found["order_status"] = _statuses(client) or found["order_status"]
+            found["order_status"] = _unseen(_statuses(client)) or found["order_status"]
         query = criteria(sort=[("entity_id", "DESC")], size=NEWEST, page=1, fields=CODES)
         rows, _ = client.rows("orders", query, tries=1)
     except ConnectorError as error:
         log.info("%s: no codes from the newest orders: %s", client.account.name, error)
-        return found
+        rows = []
     for kind, entry in codes(row for row in rows if isinstance(row, dict)):
-        if entry.id not in {one.id for one in found.setdefault(kind, [])}:
-            found[kind].append(entry)
-    return found
+        known = found.setdefault(kind, {}).get(entry.id)
+        if known is None or known.extra:  # an order has it: it is no longer merely usual
+            found[kind][entry.id] = Entry(id=entry.id, name=known.name if known else entry.name)
+    return {kind: list(entries.values()) for kind, entries in found.items()}
+
+
+def _unseen(entries: Iterable[Entry]) -> dict[str, Entry]:
+    """Entries that may be mapped, though no order is known to have them."""
+    return {one.id: Entry(id=one.id, name=one.name, extra={"seen": False}) for one in entries}
 
 
 def _statuses(client: MagentoClient) -> list[Entry]:

@@ -6,8 +6,9 @@ import logging
 from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
 from typing import Any
+from urllib.parse import quote
 
-from connector import Connector, Entry, Found, Options, Page, Payload, RecordFailed, Resource, SkipRecord
+from connector import Account, Connector, Entry, Found, Options, Page, Payload, RecordFailed, Resource, SkipRecord
 from connector.magento import catalogue
 from connector.magento.answers import NotFound
 from connector.magento.client import MagentoClient, criteria
@@ -85,6 +86,19 @@ class Orders(Resource):
         log.warning("%s: %d orders have the number %s; the newest is taken", self.connector.account.name,
                     len(items), number)  # fmt: skip
         return self._one({**items[0], "also_numbered": others})
+
+    def latest(self, count: int) -> list[Found]:
+        items, _ = self.client.rows("orders", criteria([], [("entity_id", "DESC")], size=count, page=1))
+        return [self._one(item) for item in items]
+
+    @classmethod
+    def page(cls, account: Account, key: str) -> str | None:
+        """In the shop's admin, whose path every shop chooses itself."""
+        path = str(account.settings.get("admin_path") or "").strip().strip("/")
+        if not path or not key.isdigit() or account.settings.get("address_form") == "saas":
+            return None
+        start = account.base_url.rstrip("/") + ("/index.php" if account.settings.get("index_php") else "")
+        return f"{start}/{quote(path)}/sales/order/view/order_id/{key}/"
 
     def parse(self, payload: Payload) -> Order:
         return self._parser.parse(payload)

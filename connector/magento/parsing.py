@@ -235,4 +235,4 @@ def attributes(order: Fields, extension: Fields) -> dict[str, Any]:
 
 
 def _scalar(value: Any) -> bool:
-    return value is not None and not isinstance(value, Mapping | list)
+    return value is not None and not isinstance(value, dict | list)

@@ -10,6 +10,7 @@ from typing import Any
 from connector import RecordFailed
 
 ZERO = Decimal(0)
+NO_TEXT = (bool, Mapping, list)
 
 
 class Fields:
@@ -30,9 +31,11 @@ class Fields:
     def text(self, name: str) -> str | None:
         """Trimmed text; numbers are taken as text; empty is absent."""
         value = self.data.get(name)
-        if value is None or isinstance(value, bool | Mapping | list):
+        if isinstance(value, str):
+            return value.strip() or None
+        if value is None or isinstance(value, NO_TEXT):
             return None
-        return str(value).strip() or None
+        return str(value)
 
     def needed_text(self, name: str) -> str:
         value = self.text(name)
@@ -50,7 +53,7 @@ class Fields:
         if value is None or value == "":
             return ZERO
         try:
-            if isinstance(value, bool | Mapping | list):
+            if isinstance(value, NO_TEXT):
                 raise InvalidOperation
             made = value if isinstance(value, Decimal) else Decimal(str(value))
             if not made.is_finite():

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 from marshmallow import fields
 
-from connector import Client, Connector, Entry, Finding
-from connector.plentyone import catalogues, rights
+from connector import Budget, Client, Connector, ConnectorError, Entry, Finding, Options, SharedState
+from connector.plentyone import budget, catalogues, rights
 from connector.plentyone.client import PlentyClient
 from connector.plentyone.orders import Orders
 from connector.settings import ACCOUNT, Secret, Settings, between, setting
@@ -56,6 +56,13 @@ class PlentyOne(Connector):
 
     code = "plentyone"
     label = "PlentyONE"
+    description = (
+        "The ERP that takes your orders with their customers, addresses and payments (formerly plentymarkets)."
+    )
+    address_example = "https://p12345.my.plentysystems.com"
+    address_help = (
+        "The address of the PlentyONE system itself, as shown under Setup » Settings » API » Data, without /rest."
+    )
     Settings = AccountSettings
     resources = (Orders,)
     catalogues = catalogues.CATALOGUES
@@ -65,8 +72,17 @@ class PlentyOne(Connector):
     def make_client(self) -> Client:
         return PlentyClient(self.account, self.host)
 
+    @classmethod
+    def budget(cls, state: SharedState, account: Options) -> list[Budget]:
+        percent = account.get("reserve_percent")
+        return budget.seen(state, float(3 if percent is None else percent))
+
+    def close(self) -> None:
+        self.client.budget.tell()
+        super().close()
+
     def check(self) -> list[Finding]:
         return rights.check(self.client)
 
-    def collect(self) -> Iterator[tuple[str, list[Entry]]]:
+    def collect(self) -> Iterator[tuple[str, list[Entry] | ConnectorError]]:
         return catalogues.collect(self.client)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
-from connector import Host, Options, RecordFailed, SkipRecord
+from connector import Host, Missing, Options, RecordFailed, SkipRecord
 from connector.plentyone.shapes import same
 from connector.records import Order
 from connector.settings import ident, mapped
@@ -46,26 +46,31 @@ def plenty_id(order: Order, options: Options, host: Host) -> str | None:
     return next((one.id for one in host.catalogue("webstore")), None)
 
 
-def missing(order: Order, options: Options, host: Host) -> list[str]:
+def missing(order: Order, options: Options, host: Host) -> list[Missing]:
     """Every required mapping that this order needs and the settings lack."""
     if _unmapped(order, options):
         return []  # it is left out
     store = store_of(order)
-    told: list[str] = []
+    told: list[Missing] = []
     if plenty_id(order, options, host) is None:
-        told.append(f"store {store} is not mapped")
+        told.append(Missing(f"store {store} is not mapped", "store_mapping"))
     if order.status is not None and set_value(mapped(options, "status_mapping", order.status)) is None:
-        told.append(f"order status '{order.status}' of store {store} is not mapped")
+        told.append(Missing(f"order status '{order.status}' of store {store} is not mapped", "status_mapping"))
     row = mapped(options, "payment_mapping", order.payment.method)
     if not row or set_value(row.get("method_id")) is None:
-        told.append(f"payment method '{order.payment.method}' of store {store} is not mapped")
+        told.append(
+            Missing(f"payment method '{order.payment.method}' of store {store} is not mapped", "payment_mapping")
+        )
     if _profile(order, options) is None:
         told.append(
-            f"default shipping profile of store {store} is not set, and shipping method "
-            f"'{order.shipping_method or ''}' is not mapped"
+            Missing(
+                f"default shipping profile of store {store} is not set, and shipping method "
+                f"'{order.shipping_method or ''}' is not mapped",
+                "default_shipping_profile",
+            )
         )
     if set_value(options.warehouse_id) is None:
-        told.append(f"main warehouse of store {store} is not set")
+        told.append(Missing(f"main warehouse of store {store} is not set", "warehouse_id"))
     return told
 
 
@@ -74,7 +79,7 @@ def aim(order: Order, options: Options, host: Host, system_currency: str | None)
     if _unmapped(order, options):
         raise SkipRecord(f"store {store_of(order)} is not mapped", setting="only_mapped_stores")
     if told := missing(order, options, host):
-        raise RecordFailed(f"Order {order.number}: {'; '.join(told)}")
+        raise RecordFailed(f"Order {order.number}: {'; '.join(told)}", setting=told[0].setting)
     store = mapped(options, "store_mapping", order.store) or {}
     row = mapped(options, "payment_mapping", order.payment.method)
     client, profile = plenty_id(order, options, host), _profile(order, options)

@@ -14,9 +14,11 @@ import threading
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any
 
-from connector import Host, RetryLater
+from connector import Budget as Shown
+from connector import Host, RetryLater, SharedState
 
 SHORT, LONG, ROUTE = "X-Plenty-Global-Short-Period", "X-Plenty-Global-Long-Period", "X-Plenty-Route"
 TIGHT = 8  # calls left: from here on every quiet moment is told to the others
@@ -240,6 +242,11 @@ class Direction:
 
     # sharing
 
+    def tell(self) -> None:
+        """Leave behind how many calls are left: for people, and for who comes next."""
+        if self.limit is not None and self._told != self.left:
+            self._claim(0)
+
     def _epoch(self, moment: float) -> float:
         return self.host.now().timestamp() + moment - self.host.monotonic()
 
@@ -366,3 +373,21 @@ class Budget:
 
     def side(self, write: bool) -> Direction:
         return self.writes if write else self.reads
+
+    def tell(self) -> None:
+        self.reads.tell()
+        self.writes.tell()
+
+
+def seen(state: SharedState, reserve_percent: float) -> list[Shown]:
+    """What the processes of a connection last told each other, for people."""
+    found = []
+    for key, label in (("budget:read", "Reads"), ("budget:write", "Writes")):
+        fact = state.read(key)
+        if fact and fact.get("limit"):
+            limit = int(fact["limit"])
+            ends = datetime.fromtimestamp(float(fact["ends"]), UTC)
+            left = max(0, min(limit, int(fact["left"])))
+            reserve = int(limit * reserve_percent / 100)
+            found.append(Shown(label=label, limit=limit, left=left, resets_at=ends, reserve=reserve))
+    return found

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from connector import AccessDenied, Catalogue, Entry, Payload, RecordFailed, StopRun
+from connector import AccessDenied, Catalogue, ConnectorError, Entry, Payload, RecordFailed, StopRun
 from connector.plentyone.client import PlentyClient
 from connector.plentyone.shapes import amount, key_of, rows, same, wording
 from connector.settings import ident
@@ -152,11 +152,12 @@ PROFILES = Listing(
 PROVIDERS = "/rest/orders/shipping/shipping_service_providers"
 
 
-def collect(client: PlentyClient) -> Iterator[tuple[str, list[Entry]]]:
+def collect(client: PlentyClient) -> Iterator[tuple[str, list[Entry] | ConnectorError]]:
     """Every catalogue. A list that may not be read is told at the end, when all others have been fetched.
 
     Raises StopRun naming the lists without which no order can be exported.
     """
+    client.session.token()  # a refused login is one trouble, not one of every list
     yield "language", [Entry(id=code, name=name) for code, name in LANGUAGES.items()]
     failed: list[str] = []
     for listing in (*LISTINGS, PROFILES):
@@ -166,6 +167,7 @@ def collect(client: PlentyClient) -> Iterator[tuple[str, list[Entry]]]:
             log.warning("%s could not be collected: %s", listing.kind, error)
             if listing.needed:
                 failed.append(str(error))
+            yield listing.kind, error
             continue
         yield listing.kind, found
     if failed:

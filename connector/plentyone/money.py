@@ -63,11 +63,12 @@ class Pricer:
         if quantity <= ONE:
             raise Unpriceable(f"{total} for {quantity} pieces")
         most = quantity - ONE
-        price = (total / quantity).quantize(CENT, rounding=ROUND_DOWN)
-        rest = total - most * price
-        if cents(most * price) != most * price or rest != rest.quantize(FOUR):
-            raise Unpriceable(f"{total} for {quantity} pieces")
-        return [Priced(most, price), Priced(ONE, rest)]
+        for unit in (FOUR, CENT):  # nearly the true price for all, and the one piece apart makes up for the rest
+            price = (total / quantity).quantize(unit, rounding=ROUND_DOWN)
+            rest = total - most * price
+            if rest == rest.quantize(FOUR) and cents(most * price) + cents(rest) == total:
+                return [Priced(most, price), Priced(ONE, rest)]
+        raise Unpriceable(f"{total} for {quantity} pieces")
 
 
 def near(total: Decimal, quantity: Decimal) -> Decimal:

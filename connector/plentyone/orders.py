@@ -15,10 +15,12 @@ from typing import Any
 
 from connector import (
     AccessDenied,
+    Account,
     Connector,
     InDoubt,
     Known,
     Options,
+    Origin,
     Payload,
     RecordFailed,
     Ref,
@@ -26,7 +28,7 @@ from connector import (
     RetryLater,
     Written,
 )
-from connector.plentyone import addresses, comments, contacts, existing, lines, payments
+from connector.plentyone import addresses, comments, contacts, existing, lines, origins, payments
 from connector.plentyone.addresses import Wanted
 from connector.plentyone.aims import aim, known_rate, missing
 from connector.plentyone.answers import Invalid, NotFound, Refused
@@ -91,8 +93,13 @@ class Orders(Resource):
         self._rates: dict[tuple[str, str], Rates] = {}
         self._exchange: dict[str, Decimal | None] = {}
 
+    @classmethod
+    def page(cls, account: Account, key: str) -> str | None:
+        """In the order search of the back end, as its own links are formed (seen in 2026 in public browser extensions)."""
+        return f"{account.base_url.rstrip('/')}/plenty/terra/order/order-ui/{key}" if key.isdigit() else None
+
     def check(self, record: Order, options: Options) -> list[str]:
-        return missing(record, options, self.host)
+        return [*missing(record, options, self.host)]
 
     def prepare(self, records: Sequence[Order], options: Callable[[Order], Options]) -> None:
         skus = sorted({sku for one in records for sku in lines.wanted_skus(one, options(one))})
@@ -103,6 +110,9 @@ class Orders(Resource):
 
     def pretend(self, method: str, path: str, body: Any) -> Any:
         return self._pretence.answer(method, path, body)
+
+    def origins(self, method: str, path: str, body: Any, record: Order) -> Mapping[str, Origin]:
+        return origins.of(path, body, record)
 
     def write(self, record: Order, known: Known, options: Options) -> Written:
         work = self._work(record, known, options)
@@ -258,8 +268,18 @@ class Orders(Resource):
         items = f"{len(sent.items)} item{'' if len(sent.items) == 1 else 's'}"
         paid = f"payment {payment}" if payment else "no payment"
         return Written(
-            key=id, created=True, message=f"Order {id} created: {items}, {sent.total} {sent.currency}, {paid}"
+            key=id,
+            created=True,
+            message=f"Order {id} created: {items}, {sent.total} {sent.currency}, {paid}",
+            total=self._computed(answer, sent),
         )
+
+    def _computed(self, answer: Payload, sent: Sent) -> Decimal | None:
+        """The total as PlentyONE's answer has it."""
+        totals = [
+            row.get("invoiceTotal") for row in rows(answer.get("amounts")) if row.get("currency") == sent.currency
+        ]
+        return amount(totals[0]) if totals else None
 
     # changing
 

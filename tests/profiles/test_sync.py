@@ -324,7 +324,7 @@ def test_a_dry_run_sends_and_stores_nothing(database: Database, world: World, mo
     result = sync.run(database, made, dry_run=True)
     assert world.created == []
     assert rows(database, made) == {}
-    assert [(one["source_number"], one["action"]) for one in result.plan] == [("1", "create"), ("2", "skipped")]
+    assert [(one["source_number"], one["action"]) for one in result.plan] == [("1", "create"), ("2", "skip")]
 
 
 def test_a_dry_run_plans_what_was_put_back(database: Database, world: World, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -120,10 +120,34 @@ def test_an_unknown_time_zone_is_refused_by_name(zone: str) -> None:
     ("expression", "words"),
     [
         ("30 2 * * *", "At 02:30 every day"),
-        ("*/15 * * * *", "Every 15th minute of every hour"),
-        ("@hourly", "At the start of every hour"),
-        ("0 0 21 * *", "At 00:00 on the 21st day of every month"),
-        ("0 6 * * 1-5", "At 06:00 on Monday through Friday"),
+        ("0 3,15 * * *", "At 03:00 and 15:00 every day"),
+        ("* * * * *", "Every minute"),
+        ("*/15 * * * *", "Every 15 minutes"),
+        ("*/7 * * * *", "At the minutes 0, 7 … 56"),
+        ("5,20 * * * *", "At the minutes 5 and 20"),
+        ("0-4,30 * * * *", "At the minutes 0 to 4 and 30"),
+        ("@hourly", "Every hour, on the hour"),
+        ("20 * * * *", "Every hour, 20 minutes past"),
+        ("0 */6 * * *", "At 00:00, 06:00, 12:00 and 18:00 every day"),
+        ("0 */2 * * *", "Every 2 hours"),
+        ("30 1-23/2 * * *", "Every 2 hours from 01:30 on"),
+        ("0 8-17 * * 1-5", "Every hour from 08:00 to 17:00, Monday to Friday"),
+        ("*/15 8-17 * * mon-fri", "Every 15 minutes from 08:00 to 17:59, Monday to Friday"),
+        ("*/30 8,12,17 * * *", "Every 30 minutes in the hours 8, 12 and 17"),
+        ("0 0 21 * *", "At 00:00, on day 21 of the month"),
+        ("0 0 1,15 * *", "At 00:00, on the days 1 and 15 of the month"),
+        ("0 0 L * *", "At 00:00, on the last day of the month"),
+        ("0 0 LW * *", "At 00:00, on the last weekday of the month"),
+        ("0 6 * * 1-5", "At 06:00, Monday to Friday"),
+        ("0 6 * * 0", "At 06:00, every Sunday"),
+        ("0 6 * * 7,3", "At 06:00, every Wednesday and Sunday"),
+        ("0 6 * * 1#2", "At 06:00, the second Monday of the month"),
+        ("0 6 * * 5L", "At 06:00, the last Friday of the month"),
+        ("0 6 13 * 5", "At 06:00, on day 13 of the month and also every Friday"),
+        ("0 6 */2 * 5", "At 06:00, on the days 1, 3 … 31 of the month, only every Friday"),
+        ("0 6 * 12 *", "At 06:00, every day in December"),
+        ("0 6 * 6-8 1", "At 06:00, every Monday, in June to August"),
+        ("@yearly", "At 00:00, on day 1 of the month, in January"),
     ],
 )
 def test_a_line_is_explained_in_words(expression: str, words: str) -> None:
@@ -229,6 +253,21 @@ def test_the_preview_says_what_a_change_of_the_clocks_does() -> None:
     hourly = cron.upcoming("0 * * * *", "Europe/Berlin", datetime(2026, 10, 24, 23, 30, tzinfo=UTC), 2)
     assert [run.local.hour for run in hourly] == [2, 2]
     assert all(run.note and "it runs at both" in run.note for run in hourly)
+
+
+def test_a_line_is_explained_in_the_language_of_its_reader() -> None:
+    known = {
+        "{time}, {days}": "{days} {time}",
+        "At {times}": "um {times} Uhr",
+        "{first} to {last}": "{first} bis {last}",
+        "Monday": "Montag",
+        "Friday": "Freitag",
+    }
+
+    def german(text: str, /, **values: object) -> str:
+        return known.get(text, text).format(**values)
+
+    assert cron.explain("0 6 * * 1-5", german) == "Montag bis Freitag um 06:00 Uhr"
 
 
 def test_a_line_of_every_shape_can_be_explained_and_found() -> None:

@@ -13,6 +13,7 @@ import pytest
 from connector import Entry
 from connector.magento.parsing import Parser
 from connector.magento.stores import StoreViews
+from connector.magento.taxes import roundest
 from connector.records import DeductionKind, LineKind, Order
 from tests.connector.magento.orders import bundle, order, random_rows, row
 
@@ -314,3 +315,12 @@ def test_options_are_words_and_never_ids() -> None:
     own = {"attributes_info": [{"label": "Colour", "value": "Red"}, "odd", {"label": None, "value": None}]}
     one = {**simple("10"), "product_option": {"extension_attributes": inner}, "extension_attributes": own}
     assert parsed(order([one])).lines[0].options == ("Max & Moritz", "Colour: Red")
+
+
+@pytest.mark.parametrize(
+    ("net", "tax", "rate"),
+    [("4.12", "0.78", "19"), ("0.84", "0.16", "19"), ("9.35", "0.65", "7"), ("100.00", "5.50", "5.5")],
+)
+def test_the_rate_of_rounded_amounts_is_the_roundest_that_explains_them(net: str, tax: str, rate: str) -> None:
+    """VAT-rate rounding: 0.78 of 4.12 is 18.93 percent to a calculator and 19 to the tax office."""
+    assert roundest(Decimal(net), Decimal(tax)) == Decimal(rate)

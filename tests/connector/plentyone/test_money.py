@@ -128,3 +128,10 @@ def test_a_cent_that_is_missing_is_noticed(mode: str) -> None:
     for off in (CENT, -CENT):
         with pytest.raises(Exception, match="unexplained"):
             items(replace(made, grand_total=made.grand_total + off), options(discount_as=mode), NO_VAT, lambda _: "1")
+
+
+def test_many_cheap_pieces_keep_their_price_and_one_piece_makes_up_for_the_rest() -> None:
+    """10,000 pieces for 137.03: not 9,999 at 0.01 and one at 37.04."""
+    made = Pricer().price(Decimal("137.03"), Decimal(10_000))
+    assert [(one.quantity, one.price) for one in made] == [(9_999, Decimal("0.0137")), (1, Decimal("0.0437"))]
+    assert sums(made) == (Decimal("137.03"), Decimal("137.03"))

@@ -519,6 +519,26 @@ def test_a_changed_address_is_a_new_address_of_the_order(plenty: StandIn, shop: 
     assert plenty.state()["counts"]["addresses"] == 3
 
 
+@pytest.mark.parametrize("create_customer", [True, False])
+@pytest.mark.parametrize(
+    "change",
+    [{"company": "Neu GmbH"}, {"street": ("Neuer Weg 7",)}, {"postcode": "10117"}, {"last_name": "Neumann"}],
+    ids=lambda change: next(iter(change)),
+)
+def test_an_address_of_which_one_line_changed_after_the_export_is_not_left_as_it_was(
+    plenty: StandIn, shop: Shop, change: dict[str, Any], create_customer: bool
+) -> None:
+    options = shop.options(create_customer=create_customer)
+    made, known = order(), shop.known()
+    shop.orders.write(made, known, options)
+    later = shop.known(dict(known.refs))
+    shop.orders.write(replace(made, billing=replace(made.billing, **change)), later, options)
+    assert later.refs["billing_id"] != known.refs["billing_id"]
+    assert later.refs["shipping_id"] == known.refs["shipping_id"] or not create_customer
+    sent = next(one for one in reversed(plenty.requests()) if one["method"] == "PUT" and "/rest/orders/" in one["path"])
+    assert {"typeId": 1, "addressId": int(later.refs["billing_id"])} in sent["body"]["addressRelations"]
+
+
 def test_a_changed_address_of_an_order_without_contact_is_seen_too(plenty: StandIn, shop: Shop) -> None:
     options = shop.options(create_customer=False)
     known = shop.known()

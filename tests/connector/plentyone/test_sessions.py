@@ -237,3 +237,10 @@ def test_every_right_that_is_missing_is_named(plenty: StandIn) -> None:
     assert [name for name, one in findings.items() if not one.ok] == ["Warehouses"]
     with pytest.raises(StopRun, match=r"stock\.warehouse\.show"):
         dict(tested.collect())
+
+
+def test_collecting_tells_of_a_refused_password_once(wire: Wire) -> None:
+    wire.on("POST /rest/login", (401, {"error": "invalid_credentials"}))
+    with pytest.raises(AccessDenied, match="password"):
+        list(wire.connector.collect())
+    assert [one.path for one in wire.host.calls] == ["/rest/login"]

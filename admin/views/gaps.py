@@ -1,0 +1,126 @@
+"""What a profile's settings lack, so that a run could not start or would leave records: by setting, and by value.
+
+Needed is a required setting, for every store; and of a required mapping a row for each value that records had, unless
+a filter of the same catalogue leaves those records out. A value that any scope maps counts as mapped: which store it
+belongs to is known only when the record is read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy.orm import Session
+
+from admin.views.collected import PARTS, Scope, catalogues, scopes
+from admin.views.inputs import Catalogues
+from admin.views.words import _
+from connector.settings import GLOBAL, STORE, Choices, Setting, ValueMap, ident
+from profiles.models import Profile
+from profiles.settings import resolve
+from profiles.wiring import Declarations
+
+
+@dataclass(frozen=True, kw_only=True)
+class Gap:
+    """One thing that is missing: a setting (for a store, or everywhere), or in a mapping the row of one value."""
+
+    setting: Setting
+    store: str = ""
+    name: str = ""  # of the store, or of the value
+    value: str = ""
+
+    @property
+    def key(self) -> tuple[str, str, str]:
+        return self.setting.name, self.store, self.value
+
+    @property
+    def path(self) -> str:
+        return f"{self.setting.name}.{self.value}" if self.value else self.setting.name
+
+    @property
+    def sentence(self) -> str:
+        if self.value:
+            return _("{value} was seen and is not mapped.", value=self.name)
+        if self.store:
+            return _("It is needed, and still empty for {store}.", store=self.name)
+        return _("It is needed, and still empty.")
+
+
+def find(
+    declared: Declarations, settings: Mapping[str, Any], places: Sequence[Scope], entries: Catalogues
+) -> list[Gap]:
+    """All gaps of these settings. `places` are the scopes of the profile."""
+    stores = [place for place in places if place.level == STORE]
+    everywhere = resolve(declared.schemas, settings).options
+    within = {place.code: resolve(declared.schemas, settings, place.website, place.code).options for place in stores}
+    made: list[Gap] = []
+    for one in declared.settings:
+        if not one.required:
+            continue
+        if _empty(everywhere.get(one.name)):
+            lacking = [place for place in stores if _empty(within[place.code].get(one.name))]
+            if not stores or len(lacking) == len(stores) or STORE not in one.scopes:
+                made.append(Gap(setting=one))
+                continue
+        else:
+            lacking = [place for place in stores if _empty(within[place.code].get(one.name))]
+        made += [Gap(setting=one, store=place.code, name=place.name) for place in lacking]
+        made += [Gap(setting=one, value=value, name=name) for value, name in unmapped(one, declared, settings, entries)]
+    return made
+
+
+def unmapped(
+    one: Setting, declared: Declarations, settings: Mapping[str, Any], entries: Catalogues
+) -> Iterator[tuple[str, str]]:
+    """(value, name) that records had and no scope maps."""
+    if not isinstance(one.field, ValueMap):
+        return
+    mapped = {str(key) for values in _scopes(settings) for key in _keys(values.get(one.name))}
+    if all(values.get(one.name) is None for values in _scopes(settings)):
+        mapped |= {str(key) for key in _keys(one.default)}
+    wanted = _admitted(one.field.kind, declared, settings)
+    for item in entries("source", one.field.kind):
+        if item.seen and item.value not in mapped and (not wanted or ident(item.value) in wanted):
+            yield item.value, item.label
+
+
+def count(session: Session, profile: Profile, declared: Declarations) -> int:
+    """How many values were seen and are not mapped where that matters: the number on the tab."""
+    entries = catalogues(session, profile)
+    required = [one for one in declared.settings if one.required]
+    return sum(sum(1 for _value in unmapped(one, declared, profile.settings or {}, entries)) for one in required)
+
+
+def of_profile(session: Session, profile: Profile, declared: Declarations) -> list[Gap]:
+    return find(declared, profile.settings or {}, scopes(session, profile), catalogues(session, profile))
+
+
+def _scopes(settings: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+    yield settings.get(GLOBAL) or {}
+    for part in PARTS.values():
+        yield from ((values or {}) for values in (settings.get(part) or {}).values())
+
+
+def _keys(value: Any) -> Iterable[Any]:
+    return [key for key, right in value.items() if not _empty(right)] if isinstance(value, Mapping) else ()
+
+
+def _admitted(kind: str, declared: Declarations, settings: Mapping[str, Any]) -> set[str]:
+    """The values that the source's filters of this catalogue let through; empty: all (see `Choices`)."""
+    admitted: set[str] = set()
+    for one in declared.settings:
+        if isinstance(one.field, Choices) and one.field.side == "source" and one.field.kind == kind:
+            if not (settings.get(GLOBAL) or {}).get(one.name) and not one.default:
+                return set()
+            for values in _scopes(settings):
+                chosen = values.get(one.name)
+                if chosen == []:
+                    return set()  # this scope takes all
+                admitted |= {ident(value) for value in chosen or ()}
+    return admitted
+
+
+def _empty(value: Any) -> bool:
+    return value in (None, "", [], {})

@@ -1,0 +1,266 @@
+"""All that is known of one order, in the order of time: over all profiles, of both systems, and of people."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from markupsafe import Markup, escape
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from admin.views.frame import Shown
+from admin.views.present import STATUSES, when
+from admin.views.words import _, told
+from profiles.db import now
+from profiles.models import Audit, DataLog, Heartbeat, SyncHistory, SyncRecord, SyncStatus, Task
+
+MOST_LINES, MOST_CALLS, MOST_TASKS = 500, 300, 200
+SILENT_AFTER = timedelta(seconds=60)  # the clock beats every few seconds
+PLACED, SEEN, ASKED, TAKEN, CALLED, TOLD = range(6)  # of what happened in the same moment
+OWN_LINES = ("retried", "put back", "skipped")  # actions of the audit that the history of the record tells anyway
+
+
+@dataclass(frozen=True, kw_only=True)
+class Event:
+    """One thing that happened. With a `call`, its bodies can be opened."""
+
+    at: datetime
+    rank: int
+    title: str
+    tone: str = "quiet"
+    status: str = ""
+    where: str = ""  # the profile or the system
+    call: DataLog | None = None
+    ids: Sequence[tuple[str, str]] = ()  # learned with it
+    message: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Timeline:
+    """`cut`: there is more than is shown."""
+
+    events: Sequence[Event]
+    cut: bool = False
+
+
+def timeline(session: Session, records: Sequence[SyncRecord], shown: Mapping[int, Shown], *, newest: bool) -> Timeline:
+    """What happened to these records of one order; `shown` holds the profile of each."""
+    ids = [one.id for one in records]
+    lines = session.scalars(
+        select(SyncHistory).where(SyncHistory.record_id.in_(ids)).order_by(SyncHistory.id.desc()).limit(MOST_LINES)
+    ).all()
+    calls = _calls(session, records, shown)
+    tasks = _tasks(session, records, lines)
+    many = len(shown) > 1
+    events = [
+        *_beginnings(records, shown),
+        *_lines(lines, records, shown, many),
+        *_taken(lines, calls, tasks, records, shown, many),
+        *_asked(tasks, records, shown, many),
+        *_calls_made(calls, shown),
+        *_people(session, ids),
+    ]
+    events.sort(key=lambda event: (event.at, event.rank))
+    return Timeline(events=events[::-1] if newest else events, cut=len(lines) >= MOST_LINES or len(calls) >= MOST_CALLS)
+
+
+def _numbers(records: Iterable[SyncRecord]) -> set[str]:
+    return {one.source_number or one.source_id for one in records}
+
+
+def _calls(session: Session, records: Sequence[SyncRecord], shown: Mapping[int, Shown]) -> Sequence[DataLog]:
+    connections = {id for one in shown.values() for id in (one.source.id, one.target.id)}
+    query = select(DataLog).where(DataLog.reference.in_(_numbers(records)), DataLog.connection_id.in_(connections))
+    return session.scalars(query.order_by(DataLog.id.desc()).limit(MOST_CALLS)).all()
+
+
+def _tasks(session: Session, records: Sequence[SyncRecord], lines: Sequence[SyncHistory]) -> dict[int, Task]:
+    """The runs that worked on it, and those that a person asked for."""
+    worked = {line.task_id for line in lines if line.task_id is not None}
+    found = {one.id: one for one in session.scalars(select(Task).where(Task.id.in_(worked)))} if worked else {}
+    numbers = _numbers(records)
+    for profile_id in {one.profile_id for one in records}:
+        newest = select(Task).where(Task.profile_id == profile_id).order_by(Task.id.desc()).limit(MOST_TASKS)
+        for task in session.scalars(newest):
+            if task.asked_by and (task.request or {}).get("order") in numbers:
+                found[task.id] = task
+    return found
+
+
+def _beginnings(records: Sequence[SyncRecord], shown: Mapping[int, Shown]) -> Iterable[Event]:
+    placed: set[tuple[int, str]] = set()
+    for record in records:
+        one = shown[record.profile_id]
+        origin = (one.source.id, record.source_id)
+        if record.source_created_at and origin not in placed:
+            placed.add(origin)
+            yield Event(
+                at=record.source_created_at,
+                rank=PLACED,
+                title=_("Placed in {system}.", system=one.source.name),
+                tone="info",
+            )
+        title = _("Seen for the first time by the profile {profile}.", profile=one.profile.name)
+        yield Event(at=record.created_at, rank=SEEN, title=title)
+
+
+def _lines(
+    lines: Sequence[SyncHistory], records: Sequence[SyncRecord], shown: Mapping[int, Shown], many: bool
+) -> Iterable[Event]:
+    by_id = {one.id: one for one in records}
+    named: set[int] = set()  # records whose ids were told
+    for line in reversed(lines):
+        record = by_id[line.record_id]
+        learned: list[tuple[str, str]] = []
+        if line.target_id and line.record_id not in named:
+            named.add(line.record_id)
+            learned = labelled(shown[record.profile_id], record)
+        yield Event(
+            at=line.created_at,
+            rank=TOLD,
+            title="",
+            status=line.status,
+            tone=STATUSES.get(line.status, ("", "quiet"))[1],
+            message=told(line.message),
+            where=shown[record.profile_id].profile.name if many else "",
+            ids=learned,
+        )
+
+
+def labelled(shown: Shown, record: SyncRecord) -> list[tuple[str, str]]:
+    """The ids that are known at the target, as its columns name them."""
+    refs = {key: str(value) for key, value in (record.refs or {}).items() if value not in (None, "")}
+    declared = shown.declared.refs if shown.declared else ()
+    if record.target_id and shown.declared:
+        refs.setdefault(shown.declared.target.key_ref, record.target_id)
+    known = [(ref.label, refs.pop(ref.key)) for ref in declared if ref.key in refs]
+    return known + [(key.replace("_", " "), value) for key, value in refs.items()]
+
+
+def _taken(
+    lines: Sequence[SyncHistory],
+    calls: Sequence[DataLog],
+    tasks: Mapping[int, Task],
+    records: Sequence[SyncRecord],
+    shown: Mapping[int, Shown],
+    many: bool,
+) -> Iterable[Event]:
+    """When a run took it up: no line is written for that, but its first call or its beginning tell."""
+    by_id = {one.id: one for one in records}
+    told_already: set[tuple[int, int]] = set()
+    for line in reversed(lines):
+        if line.task_id not in tasks or (line.record_id, line.task_id) in told_already:
+            continue
+        told_already.add((line.record_id, line.task_id))
+        task = tasks[line.task_id]
+        one = shown[by_id[line.record_id].profile_id]
+        made = [call.created_at - timedelta(seconds=call.seconds) for call in calls if call.task_id == task.id]
+        at = min([line.created_at, *made]) if made else min(task.executed_at or line.created_at, line.created_at)
+        at = max(at, by_id[line.record_id].created_at)  # the run may have begun long before
+        yield Event(at=at, rank=TAKEN, title=_run(task), where=one.profile.name if many else "", tone="busy")
+    for record in records:
+        if record.status == SyncStatus.PROCESSING:
+            title = _("Taken up; it is being sent now (attempt {n}).", n=record.attempts)
+            where = shown[record.profile_id].profile.name if many else ""
+            yield Event(at=record.updated_at, rank=TAKEN, title=title, where=where, tone="busy")
+
+
+def _run(task: Task) -> str:
+    if task.asked_by:
+        return _("Taken up by task {id}, which {person} asked for.", id=task.id, person=task.asked_by)
+    return _("Taken up by task {id}, on schedule.", id=task.id)
+
+
+def _asked(
+    tasks: Mapping[int, Task], records: Sequence[SyncRecord], shown: Mapping[int, Shown], many: bool
+) -> Iterable[Event]:
+    numbers = _numbers(records)
+    for task in tasks.values():
+        if task.asked_by and (task.request or {}).get("order") in numbers:
+            title = _("{person} asked for a run of this one (task {id}).", person=task.asked_by, id=task.id)
+            if task.status == "error" and task.message:
+                title = f"{title} {told(task.message)}"
+            where = shown[task.profile_id].profile.name if many else ""
+            tone = "bad" if task.status == "error" else "info"
+            yield Event(at=task.created_at, rank=ASKED, title=title, where=where, tone=tone)
+
+
+def _calls_made(calls: Sequence[DataLog], shown: Mapping[int, Shown]) -> Iterable[Event]:
+    names = {end.id: end.name for one in shown.values() for end in (one.source, one.target)}
+    for call in calls:
+        bad = call.status is None or call.status >= 400
+        tone = "bad" if bad else "quiet"
+        yield Event(at=call.created_at, rank=CALLED, title="", call=call, where=names[call.connection_id], tone=tone)
+
+
+def _people(session: Session, ids: Sequence[int]) -> Iterable[Event]:
+    query = select(Audit).where(Audit.kind == "record", Audit.subject_id.in_(ids), Audit.action.not_in(OWN_LINES))
+    for line in session.scalars(query.order_by(Audit.id.desc()).limit(MOST_TASKS)):
+        title = _("{person}: {action}", person=line.person, action=_(line.action))
+        yield Event(at=line.created_at, rank=ASKED, title=title, tone="info")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Answer:
+    """Where the order is, in one sentence, for the top of its page."""
+
+    tone: str
+    icon: str
+    sentence: Markup
+
+
+def answer(shown: Shown, record: SyncRecord) -> Answer:
+    """The whole truth in one sentence."""
+    icon, tone = STATUSES.get(record.status, ("dot", "quiet"))
+    zone = shown.profile.timezone
+    there = record.target_id not in (None, "")
+    facts: dict[str, Any] = {
+        "entity": shown.entity,
+        "number": Markup("<b>{}</b>").format(record.source_number or record.source_id),
+        "system": shown.target.name,
+        "source": shown.source.name,
+        "id": Markup("<b>{}</b>").format(record.target_id or ""),
+        "since": when(record.processed_at or record.updated_at, zone),
+        "status": _(record.status),
+        "next": when(record.next_attempt_at, zone) if record.next_attempt_at else "",
+    }
+    if record.status in (SyncStatus.COMPLETE, SyncStatus.UPDATED):
+        said = _("{entity} {number} is in {system} as {id}: {status}, {since}.")
+        if not there:
+            said = _("{entity} {number} is in {system}: {status}, {since}.")
+    elif record.status == SyncStatus.FAILED:
+        said = _("{entity} {number} is not in {system}: it failed {since}.")
+        if there:
+            said = _("{entity} {number} is in {system} as {id}, but the last attempt failed {since}.")
+    elif record.status == SyncStatus.SKIPPED:
+        said = _("{entity} {number} was left out {since}.")
+        if there:
+            said = _("{entity} {number} is in {system} as {id}; its last change was left out {since}.")
+    elif record.status == SyncStatus.PROCESSING:
+        said = _("{entity} {number} is being sent to {system} right now.")
+    else:
+        said = _("{entity} {number} waits to be sent to {system}.")
+        if record.next_attempt_at and record.next_attempt_at > now():
+            said = _("{entity} {number} waits to be sent to {system}; the next attempt is {next}.")
+        elif there:
+            said = _("{entity} {number} is in {system} as {id} and waits to be brought up to date.")
+    return Answer(tone=tone, icon=icon, sentence=escape(said).format(**facts))
+
+
+def stopped(session: Session, record: SyncRecord) -> Task | None:
+    """The last run of the profile, where it ended in an error and a record waits since: it is why it waits."""
+    if record.status != SyncStatus.PENDING:
+        return None
+    ended = select(Task).where(Task.profile_id == record.profile_id, Task.finished_at.is_not(None))
+    task = session.scalars(ended.order_by(Task.id.desc()).limit(1)).first()
+    if task is None or task.status != "error" or not task.message or (task.finished_at or now()) < record.created_at:
+        return None
+    return task
+
+
+def clock_ticks(session: Session) -> bool:
+    beat = session.scalar(select(Heartbeat.beat_at).order_by(Heartbeat.beat_at.desc()).limit(1))
+    return beat is not None and now() - beat < SILENT_AFTER

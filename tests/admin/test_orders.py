@@ -1,0 +1,266 @@
+"""Where is order 100000123? The search, and the page of one order."""
+
+from __future__ import annotations
+
+import re
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from sqlalchemy import select, update
+
+from connector import Account, Found, Options, RecordFailed
+from connector.magento.orders import Orders as MagentoOrders
+from connector.plentyone.orders import Orders as PlentyOrders
+from profiles.db import now
+from profiles.ledger import pack
+from profiles.models import DataLog, Profile, SyncHistory, SyncRecord, Task
+from tests.admin.conftest import SECRETS, Browser, ErpOrders, Seeded, ShopOrders
+from tests.admin.test_pages import text
+
+
+def another_profile(seeded: Seeded, name: str = "Second", *, back: bool = False) -> int:
+    with seeded.db.session() as session:
+        old = session.get_one(Profile, seeded.profile)
+        ends = (old.to_id, old.from_id) if back else (old.from_id, old.to_id)
+        made = Profile(
+            name=name, entity="order", direction="import" if back else "export", from_id=ends[0], to_id=ends[1],
+            cron="* * * * *", created_at=now(), updated_at=now(),
+        )  # fmt: skip
+        session.add(made)
+        session.flush()
+        return made.id
+
+
+def record_of(seeded: Seeded, profile: int, **values: Any) -> int:
+    with seeded.db.session() as session:
+        given = {"status": "complete", "created_at": now(), "updated_at": now(), **values}
+        made = SyncRecord(profile_id=profile, **given)
+        session.add(made)
+        session.flush()
+        session.add(
+            SyncHistory(
+                profile_id=profile, record_id=made.id, source_id=made.source_id, source_number=made.source_number,
+                target_id=made.target_id, status=made.status, direction="export", message="Told by the other profile.",
+                created_at=now(),
+            )
+        )  # fmt: skip
+        return made.id
+
+
+# search
+
+
+@pytest.mark.parametrize("asked", ["100000004", "5", "204"])
+def test_an_order_is_found_by_number_id_and_customer(anna: Browser, seeded: Seeded, asked: str) -> None:
+    assert anna.get(f"/orders/?q={asked}").headers["Location"] == f"/orders/{seeded.failed}/"
+
+
+def test_one_order_in_two_profiles_is_one_hit(anna: Browser, seeded: Seeded) -> None:
+    twin = record_of(seeded, another_profile(seeded), source_id="5", source_number="100000004")
+    assert anna.get("/orders/?q=100000004").headers["Location"] == f"/orders/{twin}/"
+    page = text(anna.get(f"/orders/{seeded.failed}/"))
+    assert "This order in other profiles" in page
+    assert "Told by the other profile." in page, "the timeline is that of all profiles"
+
+
+def test_several_orders_are_a_list(anna: Browser, seeded: Seeded) -> None:
+    with seeded.db.session() as session:
+        session.execute(update(SyncRecord).where(SyncRecord.id.in_([2, 3, 4])).values(customer="C7"))
+    page = text(anna.get("/orders/?q=C7"))
+    assert re.findall(r'href="/orders/(\d+)/"', page) == ["4", "3", "2"]
+
+
+def test_the_way_back_is_the_same_order(anna: Browser, seeded: Seeded) -> None:
+    record_of(
+        seeded, another_profile(seeded, "Back", back=True), source_id="50000", source_number="50000", target_id="1"
+    )
+    assert "Told by the other profile." in text(anna.get(f"/orders/{seeded.complete}/"))
+
+
+def test_an_order_that_is_not_known_is_looked_for_at_its_source(
+    anna: Browser, victor: Browser, seeded: Seeded, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ShopOrders, "number", lambda self, number: None, raising=False)
+    page = text(anna.get("/orders/?q=4711"))
+    assert "No order is known by 4711" in page
+    assert "in every profile" in page
+    assert "Look for it in shop-de" in page
+    assert "Look for it" not in text(victor.get("/orders/?q=4711"))
+    asked = anna.post("/orders/fetch", {"number": "4711", "profile": seeded.profile})
+    with seeded.db.reading() as session:
+        task = session.scalars(select(Task).where(Task.asked_by == "anna", Task.status == "pending")).one()
+        assert task.request == {"order": "4711"}
+    waiting = text(anna.get(asked.headers["Location"]))
+    assert "shop-de is asked for 4711" in waiting
+    with seeded.db.session() as session:
+        session.execute(
+            update(Task).where(Task.id == task.id).values(status="error", message="It was not found there.")
+        )
+    address = f"/orders/sought.json?q=4711&task={task.id}"
+    assert "It was not found there." in anna.get(address).get_json()["html"]
+    made = record_of(seeded, seeded.profile, source_id="4711", source_number="4711")
+    assert f'href="/orders/{made}/"' in anna.get(address).get_json()["html"]
+
+
+# the page
+
+
+@pytest.mark.parametrize(
+    ("values", "said"),
+    [
+        ({"status": "complete", "target_id": "45678"}, "is in erp as <b>45678</b>: complete"),
+        ({"status": "failed", "target_id": None}, "is not in erp: it failed"),
+        ({"status": "failed", "target_id": "45678"}, "is in erp as <b>45678</b>, but the last attempt failed"),
+        ({"status": "pending", "target_id": None, "next_attempt_at": None}, "waits to be sent to erp."),
+        ({"status": "processing"}, "is being sent to erp right now"),
+        ({"status": "skipped", "target_id": None}, "was left out"),
+    ],
+)
+def test_the_first_sentence_says_where_it_is(anna: Browser, seeded: Seeded, values: dict[str, Any], said: str) -> None:
+    with seeded.db.session() as session:
+        session.execute(update(SyncRecord).where(SyncRecord.id == seeded.failed).values(**values))
+    page = text(anna.get(f"/orders/{seeded.failed}/"))
+    assert said in page
+    assert ("data-poll=" in page) is (values["status"] in ("pending", "processing"))
+
+
+def test_the_timeline_tells_everything_in_the_order_of_time(anna: Browser, seeded: Seeded) -> None:
+    with seeded.db.session() as session:
+        record = session.get_one(SyncRecord, seeded.failed)
+        session.add(
+            DataLog(
+                connection_id=seeded.erp, identifier="strangererp", path="/rest/orders", method="POST", status=422,
+                seconds=0.5, reference=record.source_number, request="{}", response='{"token": "' + SECRETS[0] + '"}',
+                created_at=record.updated_at - timedelta(seconds=1),
+            )
+        )  # fmt: skip
+        record.refs = {"contact_id": "900"}
+    anna.post("/orders/act", {"action": "retry", "id": seeded.failed})
+    expected = ["Placed in shop-de.", "Seen for the first time", "/rest/orders", "Claimed by a run.",
+                "klarna_pay_later", "To be retried by anna."]  # fmt: skip
+
+    def places(query: str) -> list[int]:
+        page = text(anna.get(f"/orders/{seeded.failed}/{query}"))
+        inside = page[page.index('<ol class="timeline">') : page.index("</ol>")]
+        assert SECRETS[0] not in inside
+        return [inside.index(one) for one in expected]
+
+    assert places("?dir=oldest") == sorted(places("?dir=oldest"))
+    assert places("") == sorted(places(""), reverse=True)
+    assert "anna asked for a run of this one" in text(anna.get(f"/orders/{seeded.failed}/"))
+
+
+def test_ids_are_told_with_the_line_that_learned_them(anna: Browser, seeded: Seeded) -> None:
+    page = text(anna.get(f"/orders/{seeded.complete}/"))
+    inside = page[page.index('<ol class="timeline">') : page.index("</ol>")]
+    assert "Plenty Contact ID <b>900</b>" in inside
+
+
+@pytest.mark.parametrize(
+    ("values", "name", "scope"),
+    [
+        ({"setting": "warehouse_id"}, "warehouse_id", None),
+        ({"setting": "referrer_id", "store": "de"}, "referrer_id", "stores.de"),
+        ({"message": "Order 1: payment method 'klarna' of store de is not mapped."}, "payment_mapping", None),
+        ({"message": "Order 1: order status 'odd' of store de is not mapped."}, "status_mapping", None),
+        ({"message": "Order 1: the main warehouse of store de is not set."}, "warehouse_id", None),
+        ({"message": "Left out (setting status_filter)."}, "status_filter", None),
+    ],
+)
+def test_a_failed_order_leads_to_the_very_setting(
+    anna: Browser, seeded: Seeded, values: dict[str, Any], name: str, scope: str | None
+) -> None:
+    with seeded.db.session() as session:
+        session.execute(update(SyncRecord).where(SyncRecord.id == seeded.failed).values(**values))
+    page = text(anna.get(f"/orders/{seeded.failed}/"))
+    query = f"?scope={scope}" if scope else ""
+    address = f"/profiles/{seeded.profile}/options/{query}"
+    assert f'href="{address}#setting-{name}"' in page
+    assert f'id="setting-{name}"' in text(anna.get(address)), "the field is there"
+    assert "What to do:" in page
+
+
+def test_an_order_that_waits_says_that_the_last_run_stopped(anna: Browser, seeded: Seeded) -> None:
+    said = "Nothing was sent: payment method 'x' of store de is not mapped. Complete the settings of this profile."
+    with seeded.db.session() as session:
+        session.execute(
+            update(SyncRecord).where(SyncRecord.id == seeded.failed).values(
+                status="pending", message="Read; to be sent.", created_at=now() - timedelta(days=1))
+        )  # fmt: skip
+        session.add(
+            Task(profile_id=seeded.profile, status="error", job_code="order_export", created_at=now(),
+                 scheduled_at=now(), executed_at=now(), finished_at=now(), message=said)
+        )  # fmt: skip
+    page = text(anna.get(f"/orders/{seeded.failed}/"))
+    assert "The last run of this profile stopped:" in page
+    assert "#setting-payment_mapping" in page
+
+
+def test_the_order_is_linked_in_both_systems(anna: Browser, seeded: Seeded, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[Account] = []
+
+    def page(account: Account, key: str) -> str:
+        seen.append(account)
+        return f"{account.base_url}/order/{key}"
+
+    monkeypatch.setattr(ShopOrders, "page", staticmethod(page))
+    monkeypatch.setattr(ErpOrders, "page", staticmethod(lambda account, key: f"javascript:{key}"))
+    shown = text(anna.get(f"/orders/{seeded.complete}/"))
+    assert 'href="https://shop.example.com/order/1"' in shown
+    assert "javascript:" not in shown
+    assert not seen[0].settings.get("token"), "the address is made without secrets"
+
+
+def test_the_known_systems_say_how_their_addresses_are_formed() -> None:
+    def account(url: str, **settings: Any) -> Account:
+        return Account(name="a", base_url=url, settings=Options(settings))
+
+    shop = "https://shop.example.com"
+    assert MagentoOrders.page(account(shop), "7") is None, "the path of the admin is not known"
+    assert MagentoOrders.page(account(shop, admin_path="/adm/"), "7") == f"{shop}/adm/sales/order/view/order_id/7/"
+    assert MagentoOrders.page(account(shop, admin_path="adm", index_php=True), "7") == (
+        f"{shop}/index.php/adm/sales/order/view/order_id/7/"
+    )
+    assert MagentoOrders.page(account(shop, admin_path="adm"), "../x") is None
+    plenty = "https://p1.my.plentysystems.com"
+    assert PlentyOrders.page(account(plenty), "45678") == f"{plenty}/plenty/terra/order/order-ui/45678"
+
+
+def test_the_payload_is_shown_without_secrets_and_read_anew_on_demand(
+    anna: Browser, victor: Browser, seeded: Seeded, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    address = f"/orders/{seeded.failed}/payload"
+    assert "no longer kept" in text(anna.get(address))
+    with seeded.db.session() as session:
+        kept = pack({"increment_id": "100000004", "api_token": SECRETS[0]})
+        session.execute(update(SyncRecord).where(SyncRecord.id == seeded.failed).values(payload=kept))
+    page = text(victor.get(address))
+    assert "100000004" in page
+    assert SECRETS[0] not in page
+    assert victor.post(address).status_code == 403
+
+    def get(self: Any, key: str) -> Found:
+        if key == "5":
+            payload = {"grand_total": 99, "password": SECRETS[0]}
+            return Found(key=key, number="100000004", version="1", updated_at=None, payload=payload)
+        raise RecordFailed("It cannot be read.")
+
+    monkeypatch.setattr(ShopOrders, "get", get, raising=False)
+    fresh = text(anna.post(address))
+    assert "grand_total" in fresh
+    assert SECRETS[0] not in fresh
+    assert "It cannot be read." in text(anna.post(f"/orders/{seeded.complete}/payload"))
+
+
+def test_a_dry_run_of_the_order_is_offered(anna: Browser, seeded: Seeded) -> None:
+    assert f'href="/profiles/{seeded.profile}/dry-run/?order=100000004"' in text(anna.get(f"/orders/{seeded.failed}/"))
+
+
+def test_a_page_that_asks_again_learns_of_changes(anna: Browser, seeded: Seeded) -> None:
+    address = f"/orders/{seeded.failed}/now.json"
+    first, again = anna.get(address).get_json(), anna.get(address).get_json()
+    assert first["mark"] == again["mark"], "tokens of forms are no change"
+    with seeded.db.session() as session:
+        session.execute(update(SyncRecord).where(SyncRecord.id == seeded.failed).values(status="complete"))
+    assert anna.get(address).get_json()["mark"] != first["mark"]

@@ -1,0 +1,66 @@
+"""What many threads hand to one writer: all of it is committed, and what fails is undone alone."""
+
+from __future__ import annotations
+
+import threading
+
+import pytest
+from sqlalchemy import MetaData, Table, bindparam, insert, select
+
+from profiles import models
+from profiles.db import Database, DatabaseTrouble, now
+from profiles.prepared import Prepared, Transaction
+
+BEAT = models.Heartbeat.__table__
+GONE = Table("no_such_table", MetaData())
+ADD = Prepared(insert(models.Heartbeat), "host", "beat_at", "started_at")
+FIND = Prepared(select(BEAT.c.host, BEAT.c.beat_at).where(BEAT.c.host == bindparam("host")))
+
+
+def hosts(database: Database) -> set[str]:
+    with database.reading() as session:
+        return set(session.scalars(select(models.Heartbeat.host)))
+
+
+def test_units_of_many_threads_are_committed_and_a_failing_one_is_undone_alone(database: Database) -> None:
+    moment = now()
+    failed: list[str] = []
+
+    def add(name: str) -> None:
+        def unit(transaction: Transaction) -> None:
+            transaction.run(ADD, {"host": name, "beat_at": moment, "started_at": moment})
+            if name.startswith("bad"):
+                raise LookupError(name)
+
+        try:
+            database.write(unit)
+        except LookupError as error:
+            failed.append(str(error))
+
+    names = [f"{'bad' if number % 3 == 0 else 'good'}{number}" for number in range(60)]
+    with database.session():  # holds the writers of SQLite back, so that they are committed together
+        threads = [threading.Thread(target=add, args=(name,)) for name in names]
+        for one in threads:
+            one.start()
+    for one in threads:
+        one.join()
+    assert hosts(database) == {name for name in names if name.startswith("good")}
+    assert sorted(failed) == sorted(name for name in names if name.startswith("bad"))
+
+
+def test_a_prepared_statement_stores_and_gives_what_the_tables_do(database: Database) -> None:
+    moment = now()
+    values = {"host": "a", "beat_at": moment, "started_at": moment}
+    assert database.write(lambda transaction: transaction.run(ADD, values)) == 1
+    with database.reading() as session:
+        assert session.get_one(models.Heartbeat, "a").beat_at == moment
+    assert database.ask(FIND, {"host": "a"}) == ("a", moment)
+    assert database.ask(FIND, {"host": "b"}) is None
+
+
+def test_the_databases_own_trouble_is_told_as_ever(database: Database) -> None:
+    with pytest.raises(DatabaseTrouble):
+        database.write(
+            lambda transaction: transaction.run(Prepared(select(bindparam("x")).select_from(GONE)), {"x": 1})
+        )
+    assert hosts(database) == set()
