@@ -188,6 +188,8 @@ def add_user(session: Session) -> str:
 def _collect(database: Database, name: str) -> None:
     with database.reading() as session:
         row = configuration.connection(session, name)
+    if wrong := [one.message for one in wiring.check_connection(database, row.id) if not one.ok]:
+        raise Refused(f"{name}: {wrong[0]}")
     try:
         counts = wiring.collect_connection(database, row.id)
     except ConnectorError as error:

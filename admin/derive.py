@@ -60,10 +60,16 @@ class Words:
     entity: str = ""
 
     def __call__(self, declared: str) -> str:
-        text, direction = _(declared), _(self.direction)
-        said = {"direction": direction, "Direction": direction.capitalize(), "entity": _(self.entity)}
-        made = re.sub(r"\{(\w+)\}", lambda found: said.get(found[1], found[0]), text)
-        return made[:1].upper() + made[1:]
+        given = {"direction": self.direction, "Direction": self.direction.capitalize(), "entity": self.entity}
+        if self.direction and (whole := _(_filled(declared, given))) != _filled(declared, given):
+            return whole  # "Export configuration" may be one word
+        translated = {name: _(word) for name, word in given.items()}
+        return _filled(_(declared), {**translated, "Direction": translated["direction"].capitalize()})
+
+
+def _filled(text: str, words: Mapping[str, str]) -> str:
+    made = re.sub(r"\{(\w+)\}", lambda found: words.get(found[1], found[0]), text)
+    return made[:1].upper() + made[1:]
 
 
 def groups(
@@ -217,7 +223,7 @@ def history_columns(entity: str, key_label: str) -> list[Column]:
         Column(key="number", label=_("{entity} ID", entity=entity), kind="record"),
         Column(key="target_id", label=key_label, kind="id"),
         Column(key="status", label=_("Status"), kind="status"),
-        Column(key="direction", label=_("Direction")),
+        Column(key="direction", label=_("Direction"), kind="word"),
         Column(key="message", label=_("Message"), kind="message"),
         Column(key="created_at", label=_("Created At"), kind="time"),
     ]

@@ -275,6 +275,38 @@
     if (suggestion && event.target.value) settle(suggestion);
   });
 
+  // what is still missing, counted down while it is filled in
+  const gaps = [...form.querySelectorAll(".need.missing")].map((said) => said.closest("[data-field]"));
+  const filled = (field) => [...field.querySelectorAll("[name]")].some((one) => one.value && !one.disabled && !["checkbox", "hidden"].includes(one.type) && !one.matches("[data-key]") && !one.closest("template"));
+  function lacking(field) {
+    const [needed, unmapped] = [field.querySelector("[data-needed]"), field.querySelector("[data-unmapped]")];
+    const left = unmapped ? Math.max(0, Number(unmapped.dataset.unmapped) - field.querySelectorAll("tr.seen.touched").length) : 0;
+    const empty = needed && !filled(field);
+    if (needed) {
+      needed.dataset.empty ??= needed.textContent;
+      needed.textContent = empty ? needed.dataset.empty : needed.dataset.needed;
+      needed.classList.toggle("missing", Boolean(empty));
+    }
+    if (unmapped) {
+      unmapped.hidden = !left;
+      unmapped.textContent = (left === 1 ? unmapped.dataset.one : unmapped.dataset.many).replace("{n}", left);
+    }
+    return unmapped ? left : Number(Boolean(empty));
+  }
+  function tally() {
+    const sums = new Map();
+    for (const field of new Set(gaps)) {
+      const code = field.closest("[data-section]").id;
+      sums.set(code, (sums.get(code) || 0) + lacking(field));
+    }
+    for (const badge of document.querySelectorAll("[data-lacks]")) {
+      const left = sums.get(badge.dataset.lacks) || 0;
+      badge.hidden = !left;
+      badge.querySelector("[data-count]").textContent = badge.dataset.words.replace("{n}", left);
+    }
+  }
+  for (const event of ["input", "change", "rowremoved"]) form.addEventListener(event, () => requestAnimationFrame(tally));
+
   // sections fold; which are open is remembered for this visit; an address that names a setting opens its section
   const sections = [...form.querySelectorAll("[data-section]")];
   const OPEN = `sections:${location.pathname}`;

@@ -20,6 +20,7 @@ from babel.messages.catalog import Catalog
 from babel.messages.extract import extract_from_dir
 from babel.messages.pofile import read_po, write_po
 
+from admin.derive import Words
 from admin.views.words import LANGUAGES
 from connector import registry, settings
 from connector.settings import Section, Settings, declared
@@ -33,6 +34,7 @@ SAYING = {
     "RecordFailed", "SkipRecord", "StopRun", "RetryLater", "InDoubt", "Unreachable", "AccessDenied", "MissingSecret",
     "DatabaseTrouble", "CronProblem", "note", "end", "_because", "append", "setdefault", "_fault", "Refused",
 }  # fmt: skip
+DIRECTIONS = ("export", "import")
 KEYWORDS = {"message", "said", "error", "reason"}
 NAMES = {"said", "message", "text", "told", "what"}
 
@@ -87,9 +89,10 @@ def _of_pages() -> Iterator[str]:
 
 def _of_schema(*schemas: type[Settings]) -> Iterator[str]:
     for one in declared(*schemas):
-        yield one.label
-        yield one.help
-        yield one.section.label
+        for text in (one.label, one.help, one.section.label):
+            yield text
+            if "{" in text:
+                yield from (Words(direction=direction, entity="order")(text) for direction in DIRECTIONS)
         yield from _of_field(one.field)
 
 

@@ -77,7 +77,7 @@ FIELDS = {
     "entity": later("Entity"),
     "direction": later("Direction"),
     "from": later("From"),
-    "to": later("To"),
+    "to": later("Target"),
     "active": later("Active"),
     "cron": later("Cron expression"),
     "timezone": later("Time zone"),

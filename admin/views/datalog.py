@@ -19,7 +19,7 @@ from sqlalchemy.orm import Session
 
 from admin.derive import Words
 from admin.views.base import View, expose
-from admin.views.frame import entity_word
+from admin.views.frame import english
 from admin.views.listing import clean, fetch, like, starts_with
 from admin.views.present import zone
 from admin.views.words import later
@@ -197,7 +197,7 @@ def _record(session: Session, reference: str | None, profiles: Sequence[int]) ->
 
 def _keeper(row: Profile) -> dict[str, Any]:
     """A profile with its setting that keeps requests and responses: what it is called there, and whether it is on."""
-    words = Words(direction=row.direction, entity=entity_word(row.entity).lower())
+    words = Words(direction=row.direction, entity=english(row.entity))
     one = next(one for one in declared(EngineOptions) if one.name == KEEPS_BODIES)
     on = ((row.settings or {}).get(GLOBAL) or {}).get(KEEPS_BODIES) is True
     return {"profile": row, "setting": words(one.label), "anchor": f"s.{one.name}", "on": on}

@@ -62,7 +62,7 @@ def _text(
             return ""
         if isinstance(value, datetime):
             return f"{value.astimezone(place):%Y-%m-%d %H:%M:%S}"
-        if column.kind == "status":
+        if column.kind in ("status", "word"):
             return words(spoken).get(value) or harmless(value)
         return harmless(told(value, spoken) if column.kind == "message" else value)
 

@@ -12,7 +12,7 @@ from admin.configuration import ProfileSpec
 from admin.derive import Words
 from admin.views import gaps
 from admin.views.base import View
-from admin.views.words import _
+from admin.views.words import _, later, phrase
 from profiles.models import Connection, Profile
 from profiles.settings import resolve
 from profiles.wiring import Declarations, declarations
@@ -44,15 +44,15 @@ class Shown:
         return _("Target ID")
 
     def tabs(self) -> list[tuple[str, str]]:
-        entity = self.entity
+        entity = english(self.profile.entity).capitalize()
         settings = _("Import settings") if self.profile.direction == "import" else _("Export settings")
         if self.unmapped:
             settings = _("{tab} ({n})", tab=settings, n=self.unmapped)
         return [
             ("profile.index", _("Profile settings")),
             ("options.index", settings),
-            ("records.index", _("{entity} synchronisation", entity=entity)),
-            ("record_history.index", _("{entity} synchronisation history", entity=entity)),
+            ("records.index", phrase("{entity} synchronisation", entity=entity)),
+            ("record_history.index", phrase("{entity} synchronisation history", entity=entity)),
             ("tasks.index", _("Schedule")),
             ("task_history.index", _("Schedule history")),
             ("dry_run.index", _("Dry run")),
@@ -75,6 +75,14 @@ class Shown:
         return ProfileSpec(**{**values, **changed})
 
 
+# what the words of entities and directions make, for the translators
+PHRASES = (
+    later("{entity} synchronisation"), later("{entity} synchronisation history"),
+    later("Order synchronisation"), later("Order synchronisation history"),
+    later("Order"), later("order"), later("export"), later("import"), later("Return"), later("return"),
+)  # fmt: skip
+
+
 class ProfilePage(View):
     """A tab of one profile; its address holds `<int:profile_id>`."""
 
@@ -84,7 +92,7 @@ class ProfilePage(View):
             abort(404)
         source = session.get_one(Connection, profile.from_id)
         target = session.get_one(Connection, profile.to_id)
-        words = Words(direction=profile.direction, entity=entity_word(profile.entity).lower())
+        words = Words(direction=profile.direction, entity=english(profile.entity))
         try:
             found, trouble = declarations(source.connector, target.connector, profile.entity), ""
         except LookupError as error:
@@ -100,9 +108,14 @@ class ProfilePage(View):
         )
 
 
+def english(entity: str) -> str:
+    """The entity as declarations name it: credit_note → credit note."""
+    return entity.replace("_", " ")
+
+
 def entity_word(entity: str) -> str:
     """The word of the tabs: order → Order."""
-    return _(entity.replace("_", " ").capitalize())
+    return _(english(entity).capitalize())
 
 
 def missing_settings(session: Session, profile: Profile) -> list[str]:
@@ -112,7 +125,7 @@ def missing_settings(session: Session, profile: Profile) -> list[str]:
         found = declarations(ends[0], ends[1], profile.entity)
     except LookupError:
         return []
-    words = Words(direction=profile.direction, entity=entity_word(profile.entity).lower())
+    words = Words(direction=profile.direction, entity=english(profile.entity))
     options = resolve(found.schemas, profile.settings or {}).options
     return [
         words(_(one.label))

@@ -51,6 +51,13 @@ def _(text: str, /, **values: object) -> str:
     return said.format(**values) if values else said
 
 
+def phrase(text: str, /, **english: str) -> str:
+    """A text whose places hold words of the trade: translated as a whole where a catalogue knows it filled ("Order
+    synchronisation" is one word in German), else the text and each word for itself."""
+    filled = text.format(**english)
+    return words(locale().language).get(filled) or _(text, **{name: _(word) for name, word in english.items()})
+
+
 def n_(one: str, many: str, count: int, /, **values: object) -> str:
     """One of two texts by a count, which both may name as {n}."""
     return _(one if count == 1 else many, n=count, **values)

@@ -13,7 +13,6 @@ import pytest
 from flask import Flask
 from werkzeug.serving import make_server
 
-from profiles.models import SyncRecord
 from tests.admin.conftest import PASSWORD, Seeded
 from tests.admin.test_login import addresses
 from tests.conftest import missing
@@ -171,17 +170,6 @@ def test_the_menu_opens_on_a_phone(browser: Any, address: str) -> None:
     find(browser, "[data-menu]").click()
     until(browser, "document.querySelector('nav.side').getBoundingClientRect().left === 0")
     assert find(browser, "nav.side a").is_displayed()
-
-
-def test_chosen_records_are_retried(browser: Any, address: str, seeded: Seeded) -> None:
-    browser.get(f"{address}/profiles/{seeded.profile}/records/?status=failed")
-    assert not find(browser, "[data-chosen]").is_displayed()
-    find(browser, "[data-all]").click()
-    assert find(browser, "[data-count]").text == "14"
-    find(browser, 'button[value="retry"]').click()
-    assert "14 of 14 to be retried" in wait(browser, ".flash.good").text
-    with seeded.db.reading() as session:
-        assert session.get_one(SyncRecord, seeded.failed).status == "pending"
 
 
 def test_the_slash_key_leads_to_the_search_and_the_search_to_the_order(browser: Any, address: str) -> None:
