@@ -293,19 +293,34 @@
     }
     return unmapped ? left : Number(Boolean(empty));
   }
+  // what was refused and is touched is no longer said to be wrong; rows of a table say it one by one
+  function touched(event) {
+    const field = event.target.closest?.(".field.wrong");
+    if (!field || field.querySelector("tr[data-wrong]")) return;
+    field.classList.remove("wrong");
+    for (const said of field.querySelectorAll("[data-control] > .error")) said.hidden = true;
+    for (const one of field.querySelectorAll("[aria-invalid]")) one.removeAttribute("aria-invalid");
+  }
   function tally() {
     const sums = new Map();
     for (const field of new Set(gaps)) {
       const code = field.closest("[data-section]").id;
       sums.set(code, (sums.get(code) || 0) + lacking(field));
     }
-    for (const badge of document.querySelectorAll("[data-lacks]")) {
-      const left = sums.get(badge.dataset.lacks) || 0;
-      badge.hidden = !left;
+    for (const badge of document.querySelectorAll("[data-lacks], [data-wrongs]")) {
+      const { lacks, wrongs } = badge.dataset;
+      const wrong = document.getElementById(lacks || wrongs).querySelectorAll(".field.wrong").length;
+      const left = wrongs ? wrong : sums.get(lacks) || 0;
+      badge.hidden = !left || Boolean(lacks && wrong);
       badge.querySelector("[data-count]").textContent = badge.dataset.words.replace("{n}", left);
     }
   }
-  for (const event of ["input", "change", "rowremoved"]) form.addEventListener(event, () => requestAnimationFrame(tally));
+  for (const event of ["input", "change", "rowremoved"]) {
+    form.addEventListener(event, (told) => {
+      touched(told);
+      requestAnimationFrame(tally);
+    });
+  }
 
   // sections fold; which are open is remembered for this visit; an address that names a setting opens its section
   const sections = [...form.querySelectorAll("[data-section]")];

@@ -78,7 +78,13 @@ class ExportSettings(Versions):
             with self.database.reading() as session:
                 shown = self.show(session, profile_id)
                 return self._page(session, shown, scope, all_scopes, refused.draft), 422
-        flash(_("Saved.") if changes else _("Nothing was changed."), "good")
+        if changes and not lacking and not shown.profile.active:
+            flash(
+                _("Saved. Nothing is missing: a dry run shows what would be sent. Then press Run now, or Switch on."),
+                "good",
+            )
+        else:
+            flash(_("Saved.") if changes else _("Nothing was changed."), "good")
         if lacking:
             flash(_("Still missing: {what}.", what=named(lacking, shown.words)), "warn")
         return redirect(url_for(".index", profile_id=profile_id, scope=scope.path if scope.code else None))

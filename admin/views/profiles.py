@@ -13,7 +13,7 @@ from flask.typing import ResponseReturnValue
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from admin import configuration
+from admin import auth, configuration
 from admin.audit import note
 from admin.configuration import Fault, Wrong
 from admin.views import cron, week
@@ -102,7 +102,7 @@ class Profiles(View):
     @expose("/<int:profile_id>/switch", methods=["POST"])
     def switch(self, profile_id: int) -> ResponseReturnValue:
         active = request.form.get("active") == "yes"
-        back = url_for(".index")
+        back = auth.local_path(request.form.get("next") or url_for(".index"))
         try:
             with self.database.session() as session:
                 said = switch(session, profile_id, active)

@@ -173,7 +173,11 @@ def test_hostile_names_and_messages_are_shown_as_text(app: Flask, seeded: Seeded
         session.execute(update(Task).values(message=HOSTILE))
     shown = 0
     for address in all_pages(app, seeded):
-        page = text(anna.get(address, follow_redirects=True))
+        answer = anna.get(address, follow_redirects=True)
+        if answer.mimetype == "application/json" and address.endswith("lists.json"):
+            assert answer.headers["X-Content-Type-Options"] == "nosniff"  # the page's script sets it as text
+            continue
+        page = text(answer)
         assert "<script>alert" not in page, address
         assert "<img src=x" not in page, address
         shown += "&lt;script&gt;alert" in page

@@ -300,7 +300,7 @@ def test_the_csv_is_read_in_pieces(anna: Browser, tab: str, seeded: Seeded) -> N
     walked = list(listing.walk(seeded.db, select(SyncRecord.id), (SyncRecord.id.expression,), size=50))
     assert [len(piece) for piece in walked] == [50, 50, 30]
     assert len({row["id"] for piece in walked for row in piece}) == 130
-    assert len(said) == 3
+    assert len([one for one in said if one.startswith("SELECT")]) == 3
 
 
 # what people do to many

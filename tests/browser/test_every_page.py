@@ -1,4 +1,4 @@
-"""Every page, light and dark: no violation of WCAG 2.2 AA, no complaint of the browser."""
+"""Every page, light and dark, wide and on a phone: no violation of WCAG 2.2 AA, nothing too wide, no complaint."""
 
 from __future__ import annotations
 
@@ -9,19 +9,55 @@ from flask import Flask
 
 from tests.admin.conftest import Seeded
 from tests.admin.test_login import addresses
-from tests.browser.conftest import Visitor
+from tests.browser.conftest import SIZES, Visitor
 
-NO_PAGES = ("static", "login.index", "dashboard.static")
+NO_PAGES = ("static", "login.index", "login.code", "dashboard.static")
+NO_PAGE = (".json", ".csv", ".yaml", "/live", "/rows", "/parts")
+
+
+def pages(app: Flask, seeded: Seeded) -> list[str]:
+    """The address of every page, and of those states of a page that look otherwise."""
+    plain = [page for endpoint, page in addresses(app, seeded, "GET") if endpoint not in NO_PAGES]
+    profile = f"/profiles/{seeded.profile}"
+    return [
+        *(page for page in plain if not page.endswith(NO_PAGE)),
+        f"{profile}/options/?scope=stores.de",
+        f"{profile}/records/?status=failed",
+        f"{profile}/records/?number=nothing",
+        f"{profile}/dry-run/?order=100000004",
+        f"/orders/{seeded.complete}/",
+        "/orders/?q=nothing-of-this-kind",
+        "/connections/new/?connector=strangershop",
+        "/connections/new/?connector=brokensystem",
+        "/log/?level=error",
+        "/no-such-page/",
+    ]
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_every_page_is_accessible(scheme: str, app: Flask, visit: Callable[..., Visitor], seeded: Seeded) -> None:
+def test_every_page_is_accessible_and_fits_a_phone(
+    scheme: str, app: Flask, visit: Callable[..., Visitor], seeded: Seeded
+) -> None:
+    """All pages are looked at before the faults are told, together."""
     visitor = visit(color_scheme=scheme)
-    visitor.page.goto("/login/")
+    visitor.allowed.append("404")
+    page = visitor.page
+    sizes = {name: {"width": width, "height": height} for name, (width, height) in SIZES.items()}
+    page.goto("/login/")
     visitor.accessible()
     visitor.login()
-    for endpoint, address in addresses(app, seeded, "GET"):
-        if endpoint in NO_PAGES or address.endswith((".json", ".csv", ".yaml")):
+    faults = []
+    for address in pages(app, seeded):
+        page.set_viewport_size(sizes["wide"])
+        answer = page.goto(address)
+        if answer is None or "text/html" not in answer.headers.get("content-type", ""):
             continue
-        visitor.page.goto(address)
-        visitor.accessible()
+        try:
+            visitor.accessible()
+        except AssertionError as error:
+            faults.append(str(error))
+        page.set_viewport_size(sizes["phone"])
+        spilled = page.evaluate("document.scrollingElement.scrollWidth - innerWidth")
+        if spilled > 0:
+            faults.append(f"{address} scrolls sideways on a phone by {spilled} pixels")
+    assert not faults, "\n\n".join(faults)

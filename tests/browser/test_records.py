@@ -201,8 +201,9 @@ def test_the_lists_are_accessible_with_everything_open(
         visitor.accessible()
 
 
-def test_the_lists_fit_a_phone(visit: Callable[..., Visitor], seeded: Seeded) -> None:
-    width, height = SIZES["phone"]
+@pytest.mark.parametrize("size", SIZES)
+def test_the_lists_and_their_sheets_fit(visit: Callable[..., Visitor], seeded: Seeded, size: str) -> None:
+    width, height = SIZES[size]
     page = visit().login()
     page.set_viewport_size({"width": width, "height": height})
     for address, opened in (
