@@ -1,4 +1,7 @@
-"""Run the stand-ins: `python -m sandbox --port 9101` puts Magento on 9101 and PlentyONE on 9102."""
+"""Run the stand-ins: `python -m sandbox --port 9101` puts Magento on 9101 and PlentyONE on 9102.
+
+`/_sandbox/` of each is a page on which a person plays the other side; `python -m sandbox.warehouse` does it by script.
+"""
 
 import argparse
 import importlib

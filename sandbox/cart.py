@@ -21,7 +21,7 @@ VAT = {
 
 def rate(country: str, tax: str) -> Decimal:
     """Percent; nothing for exports and untaxed goods."""
-    return Decimal(VAT[country][1].get(tax, "0"))
+    return Decimal(VAT[country][1].get(tax, "0")) if country in VAT else ZERO
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -378,7 +378,7 @@ def _payment(deal: Deal) -> dict[str, Any]:
 
 
 def _payment_information(deal: Deal) -> list[tuple[str, Any]]:
-    title = METHODS[deal.method]
+    title = METHODS.get(deal.method, deal.method)
     match deal.method:
         case "paypal_express":
             return [
@@ -494,7 +494,7 @@ def _shipping(deal: Deal) -> dict[str, Any]:
 
 def _taxes(deal: Deal) -> dict[str, Any]:
     country = (deal.buyer.delivery or deal.buyer.home).country if not deal.virtual else deal.buyer.home.country
-    title = VAT[country][0]
+    title = VAT[country][0] if country in VAT else f"{country} Export"
     rows: list[tuple[dict[str, Any], Row, Row]] = [
         ({"type": "product", "item_id": line.id}, line.row, line.base)
         for line in deal.lines

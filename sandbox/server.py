@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 from urllib.parse import parse_qsl, unquote
 
+from sandbox import page
 from sandbox.faults import READS, BadFault, Faults, Kind, Rule, read_rules
 from sandbox.message import BadJson, Headers, Request, Response
 
@@ -182,8 +183,10 @@ class Server:
                     file.write(json.dumps(line) + "\n")
 
     def _control(self, request: Request) -> Response:
-        action = request.path.removeprefix("/_sandbox/")
+        action = request.path.removeprefix("/_sandbox").removeprefix("/")
         try:
+            if (request.method, action) == ("GET", ""):
+                return Response(body=page.html(self.stand_in.name), content_type="text/html; charset=UTF-8")
             return Response(body=self._act(request.method, action, request))
         except (BadJson, BadFault, ValueError, TypeError) as error:
             return Response(status=400, body={"error": str(error)})

@@ -1,17 +1,21 @@
 """What can be done to an order, and what it does to the order's payload.
 
-Amounts of a partial invoice are shares by quantity, rounded; the invoice that takes the rest takes the remainder.
+The money of parts is in sandbox.magento.figures.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
 from sandbox import lifecycle
 from sandbox.lifecycle import lines, spread
+from sandbox.magento import figures
+from sandbox.magento.figures import BOTH, Part
 from sandbox.magento.orders import Order, stamp
 from sandbox.magento.refusal import Refused
+from sandbox.magento.settings import Settings
 from sandbox.money import cents, number, plain
 
 DEFAULT_STATUS = {
@@ -30,10 +34,6 @@ FINAL = ("canceled", "complete", "closed")
 def either(body: Mapping[str, Any], *names: str) -> Any:
     """The first key that is there: bodies may be written in camelCase or snake_case."""
     return next((body[name] for name in names if name in body), None)
-
-
-def children(order: Order, item: dict[str, Any]) -> list[dict[str, Any]]:
-    return [one for one in order["items"] if one.get("parent_item_id") == item["item_id"]]
 
 
 def can_cancel(order: Order) -> bool:
@@ -89,79 +89,239 @@ def wanted(order: Order, body: Mapping[str, Any]) -> dict[int, Decimal] | None:
 
 def _settle(order: Order) -> None:
     """Give the order the state that follows from what is left, with that state's own status."""
-    open_ = [item for item in lines(order) if left_to_invoice(item) > 0 or left_to_ship(item) > 0]
-    order["state"] = "processing" if open_ else "complete"
+    shippable = any(left_to_ship(item) > 0 for item in lines(order))
+    paid = number(order.get("base_total_paid"))
+    if paid and number(order.get("base_total_refunded")) >= paid and not shippable:
+        order["state"] = "closed"
+    else:
+        open_ = shippable or any(left_to_invoice(item) > 0 for item in lines(order))
+        order["state"] = "processing" if open_ else "complete"
     order["status"] = DEFAULT_STATUS[order["state"]]
 
 
-def invoice(order: Order, body: Mapping[str, Any], now: datetime) -> dict[str, Decimal]:
-    """Invoice and mark as paid; returns the quantities by item. Refused when nothing is left."""
+@dataclass(kw_only=True)
+class Done:
+    """What an invoice or a credit memo came to: pieces by head line, lines as REST shows them, sums per currency."""
+
+    quantities: dict[str, Decimal]
+    lines: list[dict[str, Any]]
+    parts: dict[str, Part]
+    grand: dict[str, Decimal]
+
+
+def invoice(order: Order, body: Mapping[str, Any], now: datetime) -> Done:
+    """Invoice and mark as paid. Refused when nothing is left."""
     title = "Invoice Document Validation Error(s):\n"
     if order.get("state") in (*FINAL, "holded", "payment_review", "pending_payment"):
         raise Refused(400, f"{title}An invoice cannot be created when an order has a status of {order.get('status')}.")
     named = wanted(order, body)
-    first = not number(order.get("total_invoiced"))
-    done: dict[str, Decimal] = {}
-    totals: dict[str, Decimal] = {}
+    first = not number(order.get("base_total_invoiced") or order.get("total_invoiced"))
+    quantities = {}
     for item in lines(order):
         quantity = left_to_invoice(item) if named is None else named.get(item["item_id"], Decimal(0))
         if quantity > left_to_invoice(item):
             text = f'{title}The quantity to invoice is greater than the unprocessed quantity for product SKU "%1".'
             raise Refused(400, text, [item["sku"]])
-        if quantity <= 0:
-            continue
-        done[str(item["item_id"])] = quantity
-        for one in (item, *children(order, item)):
-            _invoice_item(one, quantity / number(item["qty_ordered"]), totals)
-            one["updated_at"] = stamp(now)
-    if not done:
+        if quantity > 0:
+            quantities[str(item["item_id"])] = quantity
+    if not quantities:
         raise Refused(400, f"{title}The order does not allow an invoice to be created.")
-    _invoice_order(order, totals, first)
+    done = Done(quantities=quantities, lines=[], parts={prefix: Part() for prefix in BOTH}, grand={})
+    for item in lines(order):
+        if taken := quantities.get(str(item["item_id"])):
+            _take(order, item, taken, done, figures.invoice_line, now, "qty_ordered")
+    for prefix in BOTH:
+        _invoice_order(order, prefix, done, first)
     _settle(order)
     spread(order)
     return done
 
 
-def _invoice_item(item: dict[str, Any], share: Decimal, totals: dict[str, Decimal]) -> None:
-    ordered = number(item.get("qty_ordered"))
-    item["qty_invoiced"] = plain(number(item.get("qty_invoiced")) + ordered * share)
-    whole = number(item["qty_invoiced"]) >= ordered
-    for prefix in ("", "base_"):
-        for name in ("tax", "discount", "discount_tax_compensation"):
-            _part(item, f"{prefix}{name}_amount", f"{prefix}{name}_invoiced", share, whole, totals)
-        row = cents(number(item.get(f"{prefix}price")) * ordered) if number(item.get("base_price")) else Decimal(0)
-        before = number(item.get(f"{prefix}row_invoiced"))
-        now_ = row - before if whole else cents(row * share)
-        item[f"{prefix}row_invoiced"] = plain(before + now_)
-
-
-def _part(
-    record: dict[str, Any], source: str, target: str, share: Decimal, whole: bool, totals: dict[str, Decimal]
+def _take(
+    order: Order,
+    head: dict[str, Any],
+    quantity: Decimal,
+    done: Done,
+    take: Callable[..., dict[str, Part]],
+    now: datetime,
+    whole: str,
 ) -> None:
-    total, before = number(record.get(source)), number(record.get(target))
-    amount = total - before if whole else cents(total * share)
-    record[target] = plain(before + amount)
-    totals[target] = totals.get(target, Decimal(0)) + amount
+    """A head with its children: all of them move, but only those that carry the money are counted."""
+    counted = [one["item_id"] for one in figures.carriers(order, head)]
+    for one in (head, *figures.children(order, head)):
+        pieces = number(one.get(whole)) * quantity / number(head[whole])
+        parts = take(one, pieces) if take is figures.refund_line else take(order, one, pieces)
+        one["updated_at"] = stamp(now)
+        done.lines.append(figures.shown_line(one, parts, pieces))
+        if one["item_id"] in counted:
+            for prefix, part in parts.items():
+                done.parts[prefix].add(part)
 
 
-def _invoice_order(order: Order, totals: dict[str, Decimal], first: bool) -> None:
-    """Take over what the lines give; with the last line everything is invoiced to the cent."""
-    whole = all(left_to_invoice(item) <= 0 for item in lines(order))
-    share = Decimal(0)
-    ordered = sum((number(item["qty_ordered"]) for item in lines(order)), Decimal(0))
-    if ordered:
-        share = sum((number(item["qty_invoiced"]) for item in lines(order)), Decimal(0)) / ordered
-    for prefix in ("", "base_"):
-        for name in ("subtotal", "tax", "discount", "discount_tax_compensation"):
-            full = number(order.get(f"{prefix}{name}_amount", order.get(f"{prefix}{name}")))
-            order[f"{prefix}{name}_invoiced"] = plain(full if whole else cents(full * share))
-        if first:
-            order[f"{prefix}shipping_invoiced"] = order.get(f"{prefix}shipping_amount", 0)
-        grand = number(order.get(f"{prefix}grand_total"))
-        paid = plain(grand if whole else cents(grand * share))
-        order[f"{prefix}total_invoiced"] = order[f"{prefix}total_paid"] = paid
-        order[f"{prefix}total_due"] = plain(grand - number(paid))
-        order["payment"][f"{prefix}amount_paid"] = paid
+def _invoice_order(order: Order, prefix: str, done: Done, first: bool) -> None:
+    """The order's own totals. The first invoice takes the shipping, the last one whatever is left to the cent."""
+    part, whole = done.parts[prefix], figures.whole_of(order, prefix)
+    before, grand = figures.stored(order, prefix, "invoiced"), number(order.get(f"{prefix}grand_total"))
+    paid = number(order.get(f"{prefix}total_invoiced"))
+    if first:
+        part.add(figures.shipping_of(order, prefix))
+    if figures.everything_invoiced(order) and not any(number(item.get("qty_canceled")) for item in lines(order)):
+        shipping = figures.shipping_of(order, prefix)
+        gone = Part() if first else shipping
+        part.row = whole.row - before.row
+        part.tax = whole.tax - (before.tax - gone.shipping_tax)
+        part.discount = whole.discount - (before.discount - gone.shipping_discount)
+        part.compensation = whole.compensation - before.compensation
+        amount = grand - paid
+    else:
+        amount = part.grand
+        extra = figures.extra_of(order, prefix)
+        if extra > 0:
+            amount += extra if first else 0
+        elif extra < 0:  # gift cards and store credit pay the first invoices
+            seen = before.row + before.tax + before.compensation + before.shipping - before.discount
+            seen += Decimal(0) if first else whole.shipping_compensation
+            amount -= min(-extra - (seen - paid), amount)
+    figures.put(order, prefix, "invoiced", part)
+    done.grand[prefix] = amount
+    order[f"{prefix}total_invoiced"] = order[f"{prefix}total_paid"] = plain(paid + amount)
+    order[f"{prefix}total_due"] = plain(grand - paid - amount)
+    order["payment"][f"{prefix}amount_paid"] = plain(paid + amount)
+
+
+def left_to_refund(item: Mapping[str, Any]) -> Decimal:
+    return number(item.get("qty_invoiced")) - number(item.get("qty_refunded"))
+
+
+def refund(
+    order: Order,
+    body: Mapping[str, Any],
+    now: datetime,
+    settings: Settings,
+    *,
+    online: bool = False,
+    limits: Mapping[str, Decimal] | None = None,
+    shipping_limit: Decimal | None = None,
+) -> Done:
+    """Give money back: lines, shipping, adjustments. `limits` are the pieces of one invoice, by head line.
+
+    Amounts of the body are in the shop's base currency. An empty list of items means everything that is left; items
+    with quantity 0 are the way to refund money alone.
+    """
+    title = "Creditmemo Document Validation Error(s):\n"
+    if order.get("state") in ("canceled", "closed", "holded", "payment_review", "pending_payment"):
+        text = f"{title}A creditmemo can not be created when an order has a status of %1"
+        raise Refused(400, text, [order.get("status")])
+    if not number(order.get("base_total_paid")) - number(order.get("base_total_refunded")):
+        raise Refused(400, f"{title}The order does not allow a creditmemo to be created.")
+    named = wanted(order, body)
+    quantities = {}
+    for item in lines(order):
+        left = left_to_refund(item)
+        if limits is not None:
+            left = min(left, limits.get(str(item["item_id"]), Decimal(0)))
+        quantity = left if named is None else named.get(item["item_id"], Decimal(0))
+        if quantity > left:
+            text = (
+                f"{title}The quantity to creditmemo must not be greater than the unrefunded quantity"
+                ' for product SKU "%1".'
+            )
+            raise Refused(400, text, [item["sku"]])
+        if quantity > 0:
+            quantities[str(item["item_id"])] = quantity
+    arguments = body.get("arguments") or {}
+    if not quantities and settings.refund_needs_items:
+        raise Refused(400, f"{title}You can't create a creditmemo without products.")
+    done = Done(quantities=quantities, lines=[], parts={prefix: Part() for prefix in BOTH}, grand={})
+    for item in lines(order):
+        if taken := quantities.get(str(item["item_id"])):
+            _take(order, item, taken, done, figures.refund_line, now, "qty_invoiced")
+        elif named is not None and item["item_id"] in named:
+            done.lines.append(figures.shown_line(item, {prefix: Part() for prefix in BOTH}, Decimal(0)))
+    share, reached = _shipping_share(order, arguments, settings, shipping_limit)
+    for prefix in BOTH:
+        _refund_order(order, prefix, done, arguments, share, reached, online)
+    base, paid = done.grand["base_"], number(order.get("base_total_paid"))
+    if base <= 0:
+        raise Refused(400, "The credit memo's total must be positive.")
+    if number(order.get("base_total_refunded")) > paid:
+        raise Refused(400, "The most money available to refund is %1.", [f"{paid - _before(order, base):.2f}"])
+    _settle(order)
+    spread(order)
+    return done
+
+
+def _before(order: Order, amount: Decimal) -> Decimal:
+    return number(order.get("base_total_refunded")) - amount
+
+
+def _shipping_share(
+    order: Order, arguments: Mapping[str, Any], settings: Settings, limit: Decimal | None
+) -> tuple[Decimal, Decimal]:
+    """How much of the shipping had gone back, and how much will have: shares of the whole."""
+    whole = number(order.get("base_shipping_amount"))
+    before = number(order.get("base_shipping_refunded"))
+    left = (whole if number(order.get("base_total_invoiced")) else Decimal(0)) - before
+    if limit is not None:
+        left = max(min(left, limit), Decimal(0))
+    sent = either(arguments, "shipping_amount", "shippingAmount")
+    amount = left if sent is None else number(sent)
+    if settings.shipping_refund_incl_tax and sent is not None and whole:
+        amount = amount * whole / number(order.get("base_shipping_incl_tax") or whole)
+    if cents(amount) > cents(left):
+        raise Refused(400, "Maximum shipping amount allowed to refund is: %1", [f"{left:.2f}"])
+    if amount < 0:
+        raise Refused(400, "The credit memo's total must be positive.")
+    return (before / whole, (before + amount) / whole) if whole else (Decimal(0), Decimal(0))
+
+
+def _refund_order(
+    order: Order,
+    prefix: str,
+    done: Done,
+    arguments: Mapping[str, Any],
+    before: Decimal,
+    reached: Decimal,
+    online: bool,
+) -> None:
+    part, shipping = done.parts[prefix], figures.shipping_of(order, prefix)
+    for name in ("shipping", "shipping_tax", "shipping_discount", "shipping_compensation"):
+        full = getattr(shipping, name)
+        gone = full if before >= 1 else cents(full * before)
+        setattr(part, name, figures.portion(full, gone, reached))
+    rate = Decimal(1) if prefix else number(order.get("base_to_order_rate") or 1)
+    more, less = (
+        cents(number(either(arguments, snake, camel)) * rate)
+        for snake, camel in (
+            ("adjustment_positive", "adjustmentPositive"),
+            ("adjustment_negative", "adjustmentNegative"),
+        )
+    )
+    amount = part.grand + more - less
+    refunded, paid = number(order.get(f"{prefix}total_refunded")), number(order.get(f"{prefix}total_paid"))
+    if (extra := figures.extra_of(order, prefix)) < 0:  # what gift cards and store credit paid goes back there
+        gone = figures.stored(order, prefix, "refunded")
+        seen = gone.row + gone.tax + gone.compensation + gone.shipping - gone.discount
+        seen += number(order.get(f"{prefix}adjustment_positive")) - number(order.get(f"{prefix}adjustment_negative"))
+        credit = min(max(-extra - (seen - refunded), Decimal(0)), amount)
+        goods = all(left_to_refund(item) <= 0 for item in lines(order))
+        everything = goods and (reached >= 1 or not shipping.shipping) and not more and not less
+        amount = paid - refunded if everything else amount - credit
+    figures.put(order, prefix, "refunded", part)
+    order[f"{prefix}shipping_tax_refunded"] = plain(
+        number(order.get(f"{prefix}shipping_tax_refunded")) + part.shipping_tax
+    )
+    done.grand[prefix] = amount
+    order[f"{prefix}total_refunded"] = plain(refunded + amount)
+    kind = "online" if online else "offline"
+    for name, value in (
+        (f"total_{kind}_refunded", amount),
+        ("adjustment_positive", more),
+        ("adjustment_negative", less),
+    ):
+        if value or f"{prefix}{name}" in order:
+            order[f"{prefix}{name}"] = plain(number(order.get(f"{prefix}{name}")) + value)
+    order["payment"][f"{prefix}amount_refunded"] = order[f"{prefix}total_refunded"]
 
 
 def ship(order: Order, body: Mapping[str, Any], now: datetime) -> tuple[dict[str, Decimal], bool]:
@@ -178,7 +338,7 @@ def ship(order: Order, body: Mapping[str, Any], now: datetime) -> tuple[dict[str
         if quantity <= 0:
             continue
         done[str(item["item_id"])] = quantity
-        for one in (item, *children(order, item)):
+        for one in (item, *figures.children(order, item)):
             part = number(one["qty_ordered"]) * quantity / number(item["qty_ordered"])
             one["qty_shipped"] = plain(number(one.get("qty_shipped")) + part)
             one["updated_at"] = stamp(now)

@@ -123,3 +123,22 @@ _SHIPMENTS_NUMBERS = _names(
 SHIPMENTS = Table(key="entity_id", text=_SHIPMENTS_TEXT, columns=_SHIPMENTS_TEXT | _SHIPMENTS_NUMBERS | TIMES)
 
 GROUPS = Table(key="id", text=frozenset({"code"}), columns=frozenset({"id", "code", "tax_class_id"}))
+
+_CREDITMEMOS_NUMBERS = _names(
+    """
+    adjustment adjustment_negative adjustment_positive base_adjustment base_adjustment_negative
+    base_adjustment_positive base_discount_amount base_grand_total base_shipping_amount base_subtotal
+    base_tax_amount billing_address_id creditmemo_status discount_amount email_sent entity_id grand_total
+    invoice_id order_id shipping_address_id shipping_amount state store_id subtotal tax_amount
+    """
+)
+CREDITMEMOS = Table(key="entity_id", text=_INVOICES_TEXT, columns=_INVOICES_TEXT | _CREDITMEMOS_NUMBERS | TIMES)
+
+_SOURCES_TEXT = _names("source_code name description country_id city postcode")
+SOURCES = Table(key="source_code", text=_SOURCES_TEXT, columns=_SOURCES_TEXT | {"enabled"})
+STOCKS = Table(key="stock_id", text=frozenset({"name"}), columns=frozenset({"stock_id", "name"}))
+_SOURCE_ITEMS_TEXT = _names("sku source_code")
+SOURCE_ITEMS = Table(key="sku", text=_SOURCE_ITEMS_TEXT, columns=_SOURCE_ITEMS_TEXT | {"quantity", "status"})
+_PRODUCTS_TEXT = _names("sku name type_id")
+_PRODUCTS_NUMBERS = _names("entity_id id price status visibility attribute_set_id weight")
+PRODUCTS = Table(key="id", text=_PRODUCTS_TEXT, columns=_PRODUCTS_TEXT | _PRODUCTS_NUMBERS | TIMES)

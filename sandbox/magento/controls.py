@@ -142,6 +142,22 @@ def _mails(shop: "Shop", body: dict[str, Any]) -> Any:
     return shop.mails
 
 
+def _stock(shop: "Shop", body: dict[str, Any]) -> Any:
+    """Set what lies in a source, or show everything."""
+    if body.get("sku"):
+        shop.stock.set(str(body["sku"]), str(body.get("source_code") or "default"), body.get("quantity", 0))
+    return shop.stock.items()
+
+
+def _papers(shop: "Shop", body: dict[str, Any]) -> Any:
+    """The invoices, shipments and credit memos of an order, or of all, with those that they had from the beginning."""
+    wanted = shop.orders.find(body)["entity_id"] if body else None
+    return {
+        kind: [one for one in shop.papers.all(kind) if wanted in (None, one["order_id"])]
+        for kind in ("invoices", "shipments", "creditmemos")
+    }
+
+
 def _reset(shop: "Shop", body: dict[str, Any]) -> Any:
     shop.reset()
     return {"orders": len(shop.orders)}
@@ -160,5 +176,7 @@ ACTIONS: dict[str, Callable[["Shop", dict[str, Any]], Any]] = {
     "allow": _allow,
     "clock": _clock,
     "mails": _mails,
+    "stock": _stock,
+    "papers": _papers,
     "reset": _reset,
 }

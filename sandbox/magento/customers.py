@@ -1,10 +1,14 @@
 """Registered customers, as the orders know them, and the customer groups."""
 
 from collections.abc import Iterable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from sandbox.magento.orders import Order, address
+from sandbox.magento.orders import Order, address, stamp
+from sandbox.magento.refusal import Refused, required
 from sandbox.magento.stores import Stores
+
+if TYPE_CHECKING:
+    from sandbox.magento.shop import Shop
 
 GROUPS = [
     {"id": 0, "code": "NOT LOGGED IN", "tax_class_id": 3, "tax_class_name": "Retail Customer"},
@@ -73,3 +77,53 @@ def _address(number: int, customer: int, given: dict[str, Any]) -> dict[str, Any
         "country_id": given.get("country_id"),
         **{name: given[name] for name in (*TAKEN, "telephone", "vat_id") if given.get(name) is not None},
     }
+
+
+def find(shop: "Shop", wanted: int) -> dict[str, Any]:
+    """A customer by id. Refused with 404 when there is none."""
+    for one in everyone(shop):
+        if one["id"] == wanted:
+            return one
+    text = "No such entity with %fieldName = %fieldValue"
+    raise Refused(404, text, {"fieldName": "customerId", "fieldValue": wanted})
+
+
+def everyone(shop: "Shop") -> list[dict[str, Any]]:
+    """Those whom orders know, and those whom calls have made."""
+    known = customers(shop.orders.all(), shop.stores)
+    ids = {one["id"] for one in known}
+    return [*known, *(one for one in shop.customers if one["id"] not in ids)]
+
+
+def create(shop: "Shop", body: dict[str, Any]) -> dict[str, Any]:
+    """POST /V1/customers: e-mail addresses are unique in a website."""
+    sent = body.get("customer")
+    if not isinstance(sent, dict):
+        raise required("customer")
+    for name in ("email", "firstname", "lastname"):
+        if not sent.get(name):
+            raise required(name)
+    website = int(sent.get("website_id") or 1)
+    for one in everyone(shop):
+        if one["email"].casefold() == str(sent["email"]).casefold() and one["website_id"] == website:
+            raise Refused(400, "A customer with the same email address already exists in an associated website.")
+    fresh = max((one["id"] for one in everyone(shop)), default=0) + 1
+    moment = stamp(shop.now())
+    given = [one for one in sent.get("addresses") or [] if isinstance(one, dict)]
+    addresses = [{**one, "id": fresh * 10 + place, "customer_id": fresh} for place, one in enumerate(given)]
+    made = {
+        "id": fresh,
+        "group_id": sent.get("group_id") or 1,
+        "created_at": moment,
+        "updated_at": moment,
+        "created_in": "Default Store View",
+        **{name: sent[name] for name in ("prefix", "firstname", "middlename", "lastname", "taxvat") if sent.get(name)},
+        "email": sent["email"],
+        "store_id": sent.get("store_id") or 1,
+        "website_id": website,
+        "addresses": addresses,
+        "disable_auto_group_change": 0,
+        "extension_attributes": {"is_subscribed": False},
+    }
+    shop.customers.append(made)
+    return made

@@ -32,6 +32,13 @@ class Settings:
     old_comments: bool = False  # 2.3.x stores any status, and none when none was sent
     comment_touches: bool = False  # whether a comment without a new status moves updated_at
     version: str | None = "Magento/2.4 (Enterprise)"  # None: the shop hides it
+    refuse_offline_refund: bool = True  # of what was captured online, as the documentation says
+    refund_needs_items: bool = False  # older 2.4 refuses a credit memo over money alone
+    shipping_refund_incl_tax: bool = False  # whether shipping_amount of a refund is meant with tax
+    new_order_mail: bool = True  # placing a cart's order writes the customer a mail; no call can say otherwise
+    payment_methods: list[str] = field(
+        default_factory=lambda: ["checkmo", "banktransfer", "cashondelivery", "purchaseorder", "plentyone"]
+    )  # for carts; "free" is added where nothing is to pay
     statuses: dict[str, str] = field(
         default_factory=lambda: {
             "pending": "new",

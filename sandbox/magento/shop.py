@@ -4,14 +4,16 @@ import re
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from typing import Any
 
-from sandbox.magento import actions, columns, controls, documents, projection, search
+from sandbox.cart import Store
+from sandbox.magento import actions, columns, controls, documents, projection, proof, search
 from sandbox.magento.access import Access
-from sandbox.magento.customers import GROUPS, customers
+from sandbox.magento.carts import Carts, store_of
+from sandbox.magento.customers import GROUPS
 from sandbox.magento.directory import COUNTRIES, MODULES, currency
 from sandbox.magento.orders import Order, Orders, stamp
 from sandbox.magento.refusal import (
@@ -26,7 +28,9 @@ from sandbox.magento.refusal import (
     no_route,
     required,
 )
+from sandbox.magento.routes import ROWS, body_of, compiled
 from sandbox.magento.settings import Settings
+from sandbox.magento.stock import Stock
 from sandbox.magento.stores import Stores
 from sandbox.message import BadJson, Request, Response, to_json
 
@@ -44,6 +48,8 @@ class Shop:
     def __init__(self, payloads: list[Order]) -> None:
         self._start = payloads
         self._lock = threading.RLock()
+        self.stock: Stock
+        self.carts: Carts
         self.reset()
 
     def reset(self) -> None:
@@ -56,6 +62,12 @@ class Shop:
         self.mails: list[dict[str, Any]] = []
         self.invoices: list[dict[str, Any]] = []
         self.shipments: list[dict[str, Any]] = []
+        self.creditmemos: list[dict[str, Any]] = []
+        self.papers = documents.Papers(self)
+        self.stock = Stock()
+        self.carts = Carts(self)
+        self.customers: list[dict[str, Any]] = []  # those whom calls have made
+        self.placed: list[int] = []  # orders that calls have made
         self.requests: Counter[str] = Counter()
         self._next_comment = 1_000_000
 
@@ -109,7 +121,14 @@ class Shop:
                 "by_type": dict(types),
                 "invoices": len(self.invoices),
                 "shipments": len(self.shipments),
+                "creditmemos": len(self.creditmemos),
                 "mails": list(self.mails),
+                "mails_by_kind": dict(Counter(mail["kind"] for mail in self.mails)),
+                "carts": len(self.carts.all),
+                "placed": list(self.placed),
+                "documents": proof.documents(self),
+                "duplicates": proof.duplicates(self),
+                "unequal": proof.unequal(self),
                 "requests": dict(self.requests),
                 "newest_updated_at": max((str(one.get("updated_at")) for one in orders), default=None),
                 "clock": stamp(self.now()),
@@ -224,8 +243,18 @@ class Shop:
         if actions.either(entry, "is_customer_notified", "isCustomerNotified"):
             self.mail(entity_id, "comment")
 
-    def mail(self, entity_id: int, kind: str) -> None:
-        self.mails.append({"order_id": entity_id, "kind": kind, "at": stamp(self.now())})
+    def mail(self, entity_id: int, kind: str, document: int | None = None) -> None:
+        self.mails.append({"order_id": entity_id, "kind": kind, "document": document, "at": stamp(self.now())})
+
+    def store_of(self, request: Request) -> int:
+        """The view in the path; the default one where there is none, and for `all`."""
+        match = re.match(r"/rest/([^/]+)/V1/", request.path.removeprefix("/index.php"))
+        code = request.headers.get("store", "default") if self.settings.saas_tenant else match and match[1]
+        return next((view.id for view in self.stores.views.values() if view.id and view.code == code), 1)
+
+    def selling(self, request: Request) -> Store:
+        """How the view in the path sells."""
+        return store_of(self.store_of(request))
 
 
 def _orders(shop: Shop, request: Request, _: Mapping[str, str]) -> Any:
@@ -274,7 +303,7 @@ def _comments(shop: Shop, request: Request, parameters: Mapping[str, str]) -> An
 
 def _add_comment(shop: Shop, request: Request, parameters: Mapping[str, str]) -> Any:
     order = shop.order(parameters)
-    entry = actions.either(_body(request), "statusHistory", "status_history")
+    entry = actions.either(body_of(request), "statusHistory", "status_history")
     if not isinstance(entry, dict):
         raise required("statusHistory")
     if "comment" not in entry:
@@ -297,6 +326,7 @@ def _cancel(shop: Shop, request: Request, parameters: Mapping[str, str]) -> Any:
         return False
     now = shop.now()
     shop.orders.change(order["entity_id"], lambda one: actions.cancel(one, now), now)
+    shop.stock.release(order["entity_id"])
     return True
 
 
@@ -316,47 +346,25 @@ def _emails(shop: Shop, request: Request, parameters: Mapping[str, str]) -> Any:
 
 
 def _invoice(shop: Shop, request: Request, parameters: Mapping[str, str]) -> Any:
-    return str(documents.invoice(shop, shop.order(parameters), _body(request))["entity_id"])
+    return str(documents.invoice(shop, shop.order(parameters), body_of(request))["entity_id"])
 
 
 def _ship(shop: Shop, request: Request, parameters: Mapping[str, str]) -> Any:
-    return str(documents.ship(shop, shop.order(parameters), _body(request))["entity_id"])
-
-
-def _document(rows: Rows, wanted: str) -> dict[str, Any]:
-    for row in rows:
-        if row["entity_id"] == int(wanted):
-            return row
-    raise no_entity()
+    return str(documents.ship(shop, shop.order(parameters), body_of(request))["entity_id"])
 
 
 def _token(shop: Shop, request: Request, _: Mapping[str, str]) -> Any:
     if shop.settings.saas_tenant:
         raise no_route()
-    body = _body(request)
+    body = body_of(request)
     for name in ("username", "password"):
         if name not in body:
             raise required(name)
     return shop.access.issue(body["username"], body["password"], shop.now())
 
 
-def _customer(shop: Shop, request: Request, parameters: Mapping[str, str]) -> Any:
-    for one in customers(shop.orders.all(), shop.stores):
-        if one["id"] == int(parameters["id"]):
-            return one
-    text = "No such entity with %fieldName = %fieldValue"
-    raise Refused(404, text, {"fieldName": "customerId", "fieldValue": int(parameters["id"])})
-
-
 def _modules(shop: Shop, request: Request, _: Mapping[str, str]) -> Any:
     return shop.listing(request, [], columns.GROUPS) | {"items": list(MODULES), "total_count": len(MODULES)}
-
-
-def _body(request: Request) -> dict[str, Any]:
-    found = request.json() if request.body.strip() else {}
-    if not isinstance(found, dict):
-        raise BadJson("The body is no object.")
-    return found
 
 
 def _origin(request: Request) -> str:
@@ -369,9 +377,9 @@ def _configs(shop: Shop, request: Request, _: Mapping[str, str]) -> Any:
 
 
 SALES, STORE = "Magento_Sales::", "Magento_Backend::store"
-ROUTES: list[tuple[str, re.Pattern[str], str | None, Callable[[Shop, Request, Mapping[str, str]], Any]]] = [
-    (method, re.compile(path.replace("{id}", r"(?P<id>\d+)")), resource, answer)
-    for method, path, resource, answer in (
+ROUTES = compiled(
+    (
+        # What stands first is found first.
         ("GET", "/orders", VIEW, _orders),
         ("GET", "/orders/items", VIEW, _items),
         ("GET", "/orders/items/{id}", VIEW, _item),
@@ -385,20 +393,6 @@ ROUTES: list[tuple[str, re.Pattern[str], str | None, Callable[[Shop, Request, Ma
         ("POST", "/orders/{id}/emails", SALES + "emails", _emails),
         ("POST", "/order/{id}/invoice", SALES + "invoice", _invoice),
         ("POST", "/order/{id}/ship", SALES + "ship", _ship),
-        (
-            "GET",
-            "/invoices",
-            SALES + "sales_invoice",
-            lambda s, r, p: s.listing(r, s.invoices, columns.INVOICES),
-        ),
-        ("GET", "/invoices/{id}", SALES + "sales_invoice", lambda s, r, p: _document(s.invoices, p["id"])),
-        (
-            "GET",
-            "/shipments",
-            SALES + "shipment",
-            lambda s, r, p: s.listing(r, s.shipments, columns.SHIPMENTS),
-        ),
-        ("GET", "/shipment/{id}", SALES + "shipment", lambda s, r, p: _document(s.shipments, p["id"])),
         ("GET", "/store/websites", STORE, lambda s, r, p: s.stores.websites()),
         ("GET", "/store/storeGroups", STORE, lambda s, r, p: s.stores.groups()),
         ("GET", "/store/storeViews", STORE, lambda s, r, p: s.stores.store_views()),
@@ -409,16 +403,10 @@ ROUTES: list[tuple[str, re.Pattern[str], str | None, Callable[[Shop, Request, Ma
             "Magento_Customer::group",
             lambda s, r, p: s.listing(r, GROUPS, columns.GROUPS),
         ),
-        (
-            "GET",
-            "/customers/search",
-            "Magento_Customer::customer",
-            lambda s, r, p: s.listing(r, customers(s.orders.all(), s.stores), columns.CUSTOMERS),
-        ),
-        ("GET", "/customers/{id}", "Magento_Customer::customer", _customer),
         ("GET", "/modules", "Magento_Backend::admin", _modules),
         ("GET", "/directory/currency", None, lambda s, r, p: currency(s.stores)),
         ("GET", "/directory/countries", None, lambda s, r, p: COUNTRIES),
         ("POST", "/integration/admin/token", None, _token),
+        *ROWS,
     )
-]
+)

@@ -88,6 +88,23 @@ def pim(call: Call) -> Any:
     return envelope
 
 
+def scroll(call: Call) -> Any:
+    """GET /rest/pim/variations/scroll: by a cursor instead of pages; the last answer has none."""
+    rows = [call.tenant.variations[each] for each in sorted(call.tenant.variations)]
+    after = whole(call.request.arg("cursor")) or 0
+    if exact := call.request.arg("number"):
+        rows = [row for row in rows if row["number"].lower() == exact.lower()]
+    rows = [row for row in rows if row["id"] > after]
+    size = min(max(whole(call.request.arg("itemsPerPage")) or 50, 1), 250)
+    relations = call.withs(commas=True)
+    more = len(rows) > size
+    return {
+        "cursor": str(rows[size - 1]["id"]) if more else None,
+        "totalsCount": len(rows),
+        "entries": [_pim(row, relations) for row in rows[:size]],
+    }
+
+
 def _pim(row: Record, relations: set[str]) -> Record:
     names = (
         "id",
@@ -124,4 +141,5 @@ TABLE: Table = [
     ("GET", "/rest/items/{item:int}/variations", of_item),
     ("GET", "/rest/items/{item:int}/variations/{variation:int}", one),
     ("GET", "/rest/pim/variations", pim),
+    ("GET", "/rest/pim/variations/scroll", scroll),
 ]

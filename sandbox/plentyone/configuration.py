@@ -253,6 +253,24 @@ def tag_record(call: Call) -> Any:
     return row
 
 
+def tag_relations(call: Call) -> Any:
+    """GET /rest/tags/relationships: a plain array."""
+    rows = call.tenant.tag_relations
+    for name in ("tagId", "tagType", "relationshipValue"):
+        if value := call.request.arg(name):
+            rows = [row for row in rows if str(row[name]) == value]
+    return rows
+
+
+def untag_record(call: Call) -> Any:
+    """DELETE /rest/tags/relationships/{relationshipValue}/{tagType}/{id}."""
+    key = (call.places["value"], call.places["kind"], call.number("tag"))
+    left = [row for row in call.tenant.tag_relations if (row["relationshipValue"], row["tagType"], row["tagId"]) != key]
+    gone = len(call.tenant.tag_relations) - len(left)
+    call.tenant.tag_relations = left
+    return {"affectedRows": gone}
+
+
 def currencies(call: Call) -> Any:
     return [{"currency": code, "symbol": code, "isDefault": False} for code in lists.CURRENCIES]
 
@@ -296,5 +314,7 @@ TABLE: Table = [
     ("GET", "/rest/returns/status", return_statuses),
     ("GET", "/rest/credit_notes/reasons", credit_note_reasons),
     ("GET", "/rest/tags", tags),
+    ("GET", "/rest/tags/relationships", tag_relations),
     ("POST", "/rest/tags/relationships", tag_record),
+    ("DELETE", "/rest/tags/relationships/{value}/{kind}/{tag:int}", untag_record),
 ]

@@ -234,6 +234,43 @@ def listed(call: Call) -> Any:
     return envelope
 
 
+def search(call: Call) -> Any:
+    """POST /rest/accounts/contacts/search: conditions joined by and or or; only the commonest fields."""
+    body, tenant = call.body(), call.tenant
+    conditions = [row for row in body.get("fields") or [] if isinstance(row, dict)]
+    for row in conditions:
+        if row.get("field") not in SEARCHED:
+            raise plain(422, f"The search field {row.get('field')!r} does not exist.")
+    join = any if str(body.get("conditionType", "and")).lower() == "or" else all
+
+    def holds(record: Record, row: Record) -> bool:
+        own = text(record[SEARCHED[row["field"]]]).lower()
+        wanted = row.get("value")
+        words = [text(each).lower() for each in (wanted if isinstance(wanted, list) else [wanted])]
+        if row.get("operator", "eq") == "like":
+            return any(word in own for word in words)
+        return (own in words) is (row.get("operator") not in ("nin", "not"))
+
+    rows = [shown(tenant, row, {"options"}) for row in tenant.indexed("contact", tenant.contacts)]
+    rows = [row for row in rows if not conditions or join(holds(row, each) for each in conditions)]
+    return paged(call.request, rows, default=50, cap=100)
+
+
+SEARCHED = {
+    "contactId": "id",
+    "email": "email",
+    "name": "fullName",
+    "firstName": "firstName",
+    "lastName": "lastName",
+    "number": "number",
+    "externalId": "externalId",
+    "clientId": "plentyId",
+    "typeId": "typeId",
+    "classId": "classId",
+    "phone": "privatePhone",
+}
+
+
 def _equal(name: str) -> Any:
     return lambda tenant, row, value: text(row[name]).lower() == value.lower()
 
@@ -395,6 +432,7 @@ TABLE: Table = [
     ("GET", "/rest/accounts", accounts),
     ("POST", "/rest/accounts", create_account),
     ("GET", "/rest/accounts/contacts", listed),
+    ("POST", "/rest/accounts/contacts/search", search),
     ("POST", "/rest/accounts/contacts", create),
     ("GET", "/rest/accounts/contacts/{id:int}", read),
     ("PUT", "/rest/accounts/contacts/{id:int}", change),

@@ -5,11 +5,16 @@ from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
-from sandbox.plentyone.orders import property_of, reckon, set_status, shown, touch
+from sandbox.plentyone import channel, warehouse
+from sandbox.plentyone.orders import reckon, set_status, shown, touch
 from sandbox.plentyone.tenant import Tenant
-from sandbox.plentyone.values import Record, number, whole
+from sandbox.plentyone.values import Record, number
+from sandbox.plentyone.warehouse import named
 
-EVERYTHING = {"addresses", "payments", "comments", "contactReceiver"}
+EVERYTHING = {
+    *("addresses", "payments", "comments", "contactReceiver", "documents", "shippingPackages"),
+    *("shippingInformation", "originOrderReferences"),
+}
 
 
 def _body(body: Any) -> Record:
@@ -18,32 +23,17 @@ def _body(body: Any) -> Record:
     return body
 
 
-def _order(tenant: Tenant, body: Any) -> Record:
-    """The order that a body names by id or by external id (and plentyId)."""
-    given = _body(body)
-    for order in tenant.orders.values():
-        if given.get("id") is not None:
-            if order["id"] == whole(given["id"]):
-                return order
-        elif property_of(order, 7) == str(given.get("externalId")) and given.get("plentyId") in (
-            None,
-            order["plentyId"],
-        ):
-            return order
-    raise LookupError(f"There is no order {given!r}.")
-
-
 def orders(tenant: Tenant, body: Any) -> Any:
     return [shown(tenant, order, EVERYTHING) for order in tenant.orders.values()]
 
 
 def order(tenant: Tenant, body: Any) -> Any:
-    return shown(tenant, _order(tenant, body), EVERYTHING)
+    return shown(tenant, named(tenant, body), EVERYTHING)
 
 
 def change_status(tenant: Tenant, body: Any) -> Any:
     """A person changes the status of an order in the back end."""
-    found = _order(tenant, body)
+    found = named(tenant, body)
     status = number(_body(body).get("statusId"))
     if status is None or status not in {Decimal(row["statusId"]) for row in tenant.statuses}:
         raise ValueError(f"There is no status {_body(body).get('statusId')!r}.")
@@ -54,7 +44,7 @@ def change_status(tenant: Tenant, body: Any) -> Any:
 
 def lock(tenant: Tenant, body: Any) -> Any:
     """A tax document locks an order; with `"locked": false` it is taken away again."""
-    found = _order(tenant, body)
+    found = named(tenant, body)
     found["lockStatus"] = "reversibleLocked" if _body(body).get("locked", True) else "unlocked"
     touch(tenant, found)
     return shown(tenant, found, set())
@@ -127,4 +117,6 @@ ACTIONS: dict[str, Callable[[Tenant, Any], Any]] = {
     "configure": configure,
     "advance": advance,
     "articles": articles,
+    "place": channel.place,
+    **warehouse.ACTIONS,
 }

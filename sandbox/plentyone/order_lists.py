@@ -5,7 +5,9 @@ from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
 
+from sandbox.plentyone.documents import INVOICE, current, documents_of, stored
 from sandbox.plentyone.errors import Findings, plain
+from sandbox.plentyone.lists import presets
 from sandbox.plentyone.orders import (
     COMPLETED,
     PAID,
@@ -17,6 +19,7 @@ from sandbox.plentyone.orders import (
     related,
     shown,
 )
+from sandbox.plentyone.packages import numbers_of
 from sandbox.plentyone.paging import paged
 from sandbox.plentyone.routes import Call, Table
 from sandbox.plentyone.tenant import Tenant
@@ -206,7 +209,34 @@ def _updated(tenant: Tenant, order: Record) -> Any:
     return order["updatedAt"]
 
 
+def _provider(tenant: Tenant, order: Record) -> Any:
+    wanted = {row["value"] for row in properties(order) if row["typeId"] == SHIPPING_PROFILE}
+    return [row["parcelServiceId"] for row in presets() if str(row["id"]) in wanted]
+
+
+def _document_types(tenant: Tenant, order: Record) -> Any:
+    return [row["type"] for row in documents_of(tenant, order)]
+
+
+def _document_numbers(tenant: Tenant, order: Record) -> Any:
+    return [row["numberWithPrefix"] for row in documents_of(tenant, order)]
+
+
+def _package_numbers(tenant: Tenant, order: Record) -> Any:
+    return numbers_of(tenant, order)
+
+
+def _has_document(tenant: Tenant, order: Record, values: list[str]) -> bool:
+    """A type of document that the order has: in the words of the paths or as it is stored."""
+    own = _document_types(tenant, order)
+    return any(stored(part.strip()) in own for value in values for part in value.split(","))
+
+
 FILTERS: dict[str, Matches] = {
+    "shippingServiceProviderId": _in(_provider),
+    "packageNumber": _in(_package_numbers),
+    "hasDocument": _has_document,
+    "hasDocumentNumber": _in(_document_numbers),
     "orderType": _in(_field("typeId")),
     "orderIds": _in(_field("id")),
     "externalOrderId": _in(lambda tenant, order: property_of(order, 7)),
@@ -281,12 +311,14 @@ FIELDS: dict[str, Read] = {
     "redeemedCouponCode": lambda tenant, order: property_of(order, 18),
     "orderBillingAddressCountryId": _country(1),
     "orderDeliveryAddressCountryId": _country(2),
-    "documentNumber": lambda tenant, order: [],
-    "packageNumber": lambda tenant, order: [],
-    "serialNumber": lambda tenant, order: [],
-    "hasValidInvoice": lambda tenant, order: False,
+    "documentNumber": _document_numbers,
+    "packageNumber": _package_numbers,
+    "serialNumber": lambda tenant, order: [
+        row["serialNumber"] for row in tenant.serials if row["orderId"] == order["id"]
+    ],
+    "hasValidInvoice": lambda tenant, order: current(tenant, order, INVOICE) is not None,
     "excludeMainOrders": lambda tenant, order: [],
-    "shippingStatus": lambda tenant, order: None,
+    "shippingStatus": lambda tenant, order: tenant.shipping_information.get(order["id"], {}).get("shippingStatus"),
     "tag": lambda tenant, order: [
         row["tagId"]
         for row in tenant.tag_relations
@@ -326,8 +358,11 @@ def reader(field: str) -> Read | None:
             for row in item["references"]
             if row["referenceType"] == kind_name
         ]
-    if re.fullmatch(r"documentNumber_\w+", field):
-        return FIELDS["documentNumber"]
+    if match := re.fullmatch(r"documentNumber_(\w+)", field):
+        document = stored(match[1])
+        return lambda tenant, order: [
+            row["numberWithPrefix"] for row in documents_of(tenant, order) if row["type"] == document
+        ]
     return None
 
 

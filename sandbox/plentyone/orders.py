@@ -20,37 +20,20 @@ DERIVED = (WAREHOUSE, PAYMENT_STATUS, SHIPPING_PROFILE, 33, EXPRESS)
 MAIN_WAREHOUSE = 104
 
 CREATED, PAID, UPDATED, COMPLETED = 2, 3, 4, 5
+CREDIT_NOTE = 4
 
 
 def create(call: Call) -> Any:
     """POST /rest/orders. No external id is unique; an order without items falls into status 1."""
-    tenant, body = call.tenant, call.body()
+    return shown(call.tenant, create_as(call, call.body()), set())
+
+
+def create_as(call: Call, body: Record) -> Record:
+    """A new order from a body."""
+    tenant = call.tenant
     check_order(tenant, body, new=True)
-    fresh = tenant.next_id("order")
-    now = tenant.now
-    order: Record = {
-        "id": fresh,
-        "referrerId": short(number(body.get("referrerId")) or Decimal(0)),
-        "roundTotalsOnly": True,
-        "numberOfDecimals": 4,
-        "plentyId": whole(body["plentyId"]),
-        "typeId": whole(body["typeId"]),
-        "lockStatus": "unlocked",
-        "locationId": "1",
-        "createdAt": now,
-        "updatedAt": now,
-        "statusId": short(number(body.get("statusId")) or Decimal(3)),
-        "ownerId": None if body.get("ownerId") is None else text(body["ownerId"]),
-        "relations": [],
-        "properties": [],
-        "dates": [],
-        "amounts": [],
-        "orderReferences": [],
-        "orderItems": [],
-        "addressRelations": [],
-        "isNet": False,
-        "express": False,
-    }
+    order = _blank(tenant, body)
+    fresh = order["id"]
     take_dates(tenant, order, body.get("dates") or [])
     for kind in (66, 68):
         put_property(tenant, order, kind, "Rest" if kind == 66 else "rest")
@@ -75,7 +58,49 @@ def create(call: Call) -> Any:
     tenant.bear("order", fresh)
     note_status(tenant, order, call.user)
     reckon(tenant, order)
-    return shown(tenant, order, set())
+    return order
+
+
+def _blank(tenant: Tenant, body: Record) -> Record:
+    """An order of which only the head is known."""
+    now = tenant.now
+    return {
+        "id": tenant.next_id("order"),
+        "referrerId": short(number(body.get("referrerId")) or Decimal(0)),
+        "roundTotalsOnly": True,
+        "numberOfDecimals": 4,
+        "plentyId": whole(body["plentyId"]),
+        "typeId": whole(body["typeId"]),
+        "lockStatus": "unlocked",
+        "locationId": "1",
+        "createdAt": now,
+        "updatedAt": now,
+        "statusId": short(number(body.get("statusId")) or Decimal(3)),
+        "ownerId": None if body.get("ownerId") is None else text(body["ownerId"]),
+        "relations": [],
+        "properties": [],
+        "dates": [],
+        "amounts": [],
+        "orderReferences": [],
+        "orderItems": [],
+        "addressRelations": [],
+        "isNet": False,
+        "express": False,
+    }
+
+
+def copy_head(tenant: Tenant, parent: Record, kind: int, status: Any, user: int) -> Record:
+    """A stored order without items and properties, of the same client, parties, addresses and kind of price."""
+    names = ("referrerId", "plentyId", "ownerId")
+    order = _blank(tenant, {name: parent[name] for name in names} | {"typeId": kind, "statusId": status})
+    order["isNet"] = parent["isNet"]
+    take_dates(tenant, order, [])
+    take_relations(order, parent["relations"])
+    take_addresses(tenant, order, parent["addressRelations"])
+    tenant.orders[order["id"]] = order
+    tenant.bear("order", order["id"])
+    note_status(tenant, order, user)
+    return order
 
 
 def take_dates(tenant: Tenant, order: Record, rows: list[Record]) -> None:
@@ -285,6 +310,8 @@ def reckon(tenant: Tenant, order: Record) -> None:
             gift_card_lowers=tenant.settings.gift_card_lowers_total,
         )
         paid = money.paid(payments_of(tenant, order), currency, Decimal(sample["exchangeRate"]))
+        if order["typeId"] == CREDIT_NOTE:
+            paid = -paid  # what goes out to the customer pays a credit note
         for row in sums["vats"]:
             row |= {"id": tenant.next_id("order_amount_vat"), "orderAmountId": fresh}
         rows.append(
@@ -380,6 +407,11 @@ def shown(tenant: Tenant, order: Record, relations: set[str], *, items: bool = T
         record["orderItems"] = [item_shown(tenant, item, relations) for item in order["orderItems"]]
     for name in sorted(relations & set(RELATIONS)):
         record[name] = RELATIONS[name](tenant, order)
+    if "shippingPackages.items" in relations:
+        record["shippingPackages"] = [
+            {**row, "items": [each for each in tenant.package_items if each["packageId"] == row["id"]]}
+            for row in _packages(tenant, order)
+        ]
     return record
 
 
@@ -391,8 +423,10 @@ def item_shown(tenant: Tenant, item: Record, relations: set[str]) -> Record:
     record = dict(item)
     if "variation" in asked:
         record["variation"] = tenant.variations.get(item["itemVariationId"])
-    for name in asked & {"giftCardCodes", "transactions", "serialNumbers", "variationBarcodes", "comments"}:
+    for name in asked & {"giftCardCodes", "transactions", "variationBarcodes", "comments"}:
         record[name] = []
+    if "serialNumbers" in asked:
+        record["serialNumbers"] = [row for row in tenant.serials if row["orderItemId"] == item["id"]]
     return record
 
 
@@ -449,6 +483,17 @@ def _origins(tenant: Tenant, order: Record) -> Any:
     ]
 
 
+def _packages(tenant: Tenant, order: Record) -> Any:
+    return [row for row in tenant.packages.values() if row["orderId"] == order["id"]]
+
+
+def _documents(tenant: Tenant, order: Record) -> Any:
+    from sandbox.plentyone.documents import documents_of  # it stands on this module
+    from sandbox.plentyone.documents import shown as document_shown
+
+    return [document_shown(tenant, row, pivot=True) for row in documents_of(tenant, order)]
+
+
 def _location(tenant: Tenant, order: Record) -> Any:
     return {"id": 1, "countryId": 1, "name": "Hauptsitz", "clientId": 0, "plentyId": order["plentyId"]}
 
@@ -458,15 +503,15 @@ RELATIONS: dict[str, Any] = {
     "payments": _payments,
     "comments": _comments,
     "location": _location,
-    "documents": lambda tenant, order: [],
+    "documents": _documents,
     "contactSender": _contact("sender"),
     "contactReceiver": _contact("receiver"),
     "warehouseSender": _warehouse("sender"),
     "warehouseReceiver": _warehouse("receiver"),
     "originOrderReferences": _origins,
-    "shippingPackages": lambda tenant, order: [],
+    "shippingPackages": _packages,
     "shippingPallets": lambda tenant, order: [],
-    "shippingInformation": lambda tenant, order: None,
+    "shippingInformation": lambda tenant, order: tenant.shipping_information.get(order["id"]),
     "paymentTerms": lambda tenant, order: None,
 }
 
@@ -518,6 +563,10 @@ def change(call: Call) -> Any:
         order["referrerId"] = short(number(body["referrerId"]) or Decimal(0))
     for row in body.get("properties") or []:
         put_property(tenant, order, whole(row["typeId"]) or 0, text(row.get("value")))
+    for row in body.get("dates") or []:
+        kind, value = whole(row["typeId"]) or 0, moment(row["date"])
+        if value and kind not in (CREATED, UPDATED):
+            set_date(order, kind, iso(value))
     take_relations(order, body.get("relations") or [])
     take_addresses(tenant, order, body.get("addressRelations") or [])
     for sent in body.get("orderItems") or []:
@@ -597,12 +646,6 @@ def whole_status_history(call: Call) -> Any:
     return paged(call.request, list(rows))
 
 
-def family(call: Call) -> Any:
-    """GET /rest/orders/{id}/family."""
-    order = find(call)
-    return [head(order)]
-
-
 def address_of(call: Call) -> Any:
     """GET /rest/orders/{id}/addresses/{typeId}."""
     for row in find(call)["addressRelations"]:
@@ -640,6 +683,24 @@ def dates(call: Call) -> Any:
     return find(call)["dates"]
 
 
+def one_date(call: Call) -> Any:
+    """GET /rest/orders/{id}/dates/{typeId}."""
+    for row in find(call)["dates"]:
+        if row["typeId"] == call.number("kind"):
+            return row
+    raise not_found("Order\\Date\\Models\\OrderDate", call.places["kind"])
+
+
+def cancel_booking(call: Call) -> Any:
+    """POST /rest/sales_orders/{id}/cancel_booking: the goods are not gone after all."""
+    tenant, order, body = call.tenant, find(call), call.body()
+    order["dates"] = [row for row in order["dates"] if row["typeId"] != COMPLETED]
+    if body.get("changeStatus"):
+        set_status(tenant, order, 5, call.user)
+    touch(tenant, order)
+    return {}
+
+
 def one_property(call: Call) -> Any:
     """GET /rest/orders/{id}/properties/{typeId}."""
     return [row for row in properties(find(call)) if row["typeId"] == call.number("kind")]
@@ -669,12 +730,6 @@ def assign_variation(call: Call) -> Any:
                 touch(call.tenant, order)
                 return item
     raise not_found("Order\\Models\\OrderItem", call.places["item"])
-
-
-def package_numbers(call: Call) -> Any:
-    """GET /rest/orders/{id}/packagenumbers: nothing is packed here yet."""
-    find(call)
-    return []
 
 
 def comment(call: Call) -> Any:
@@ -745,15 +800,15 @@ TABLE: Table = [
     ("GET", "/rest/orders/{id:int}/items", read_items),
     ("DELETE", "/rest/orders/{id:int}/items/{item:int}", delete_item),
     ("GET", "/rest/orders/{id:int}/status-history", status_history),
-    ("GET", "/rest/orders/{id:int}/family", family),
     ("GET", "/rest/orders/{id:int}/dates", dates),
+    ("GET", "/rest/orders/{id:int}/dates/{kind:int}", one_date),
+    ("POST", "/rest/sales_orders/{id:int}/cancel_booking", cancel_booking),
     ("GET", "/rest/orders/{id:int}/addresses/{kind:int}", address_of),
     ("POST", "/rest/orders/{id:int}/addresses/{kind:int}", new_address),
     ("PUT", "/rest/orders/{id:int}/addresses/{address:int}/{kind:int}", replace_address),
     ("POST", "/rest/orders/{id:int}/properties", set_property),
     ("GET", "/rest/orders/{id:int}/properties/{kind:int}", one_property),
     ("PUT", "/rest/orders/{id:int}/properties/{kind:int}", set_property),
-    ("GET", "/rest/orders/{id:int}/packagenumbers", package_numbers),
     ("POST", "/rest/sales_orders/items/{item:int}/assign_variation", assign_variation),
     ("POST", "/rest/comments", comment),
     ("GET", "/rest/comments/{id:int}", one_comment),

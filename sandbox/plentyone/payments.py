@@ -71,7 +71,12 @@ def hash_of(body: Record) -> str:
 
 def create(call: Call) -> Any:
     """POST /rest/payments. A second one with the same hash is refused; `order` and `contact` link nothing."""
-    tenant, body = call.tenant, call.body()
+    tenant = call.tenant
+    return shown(tenant, make(tenant, call.body()))
+
+
+def make(tenant: Tenant, body: Record) -> Record:
+    """A new payment, which belongs to nothing yet."""
     check(tenant, body, new=True)
     fresh = tenant.next_id("payment")
     fingerprint = hash_of(body)
@@ -106,7 +111,7 @@ def create(call: Call) -> Any:
     note(tenant, payment, 1, payment["receivedAt"])
     for row in body.get("properties") or []:
         put_property(tenant, payment, whole(row["typeId"]) or 0, text(row["value"]))
-    return shown(tenant, payment)
+    return payment
 
 
 def note(tenant: Tenant, payment: Record, kind: int, value: str) -> None:
@@ -306,6 +311,11 @@ def link_order(call: Call) -> Any:
     order = tenant.orders.get(call.number("order"))
     if order is None:
         raise not_found("Order\\Models\\Order", call.places["order"])
+    return link(tenant, payment, order)
+
+
+def link(tenant: Tenant, payment: Record, order: Record) -> Record:
+    """The payment belongs to the order from now on."""
     row = {"id": tenant.next_id("order_relation"), "paymentId": payment["id"], "orderId": order["id"]}
     row["assignedAt"] = assigned_at(tenant)
     tenant.order_relations.append(row)

@@ -6,7 +6,18 @@ from typing import Any
 from urllib.parse import parse_qsl, unquote
 
 from sandbox.message import Request, Response, to_json
-from sandbox.plentyone import addresses, articles, configuration, contacts, order_lists, orders, payments
+from sandbox.plentyone import (
+    addresses,
+    articles,
+    children,
+    configuration,
+    contacts,
+    documents,
+    order_lists,
+    orders,
+    packages,
+    payments,
+)
 from sandbox.plentyone.auth import OPEN, Gate
 from sandbox.plentyone.budget import Budget
 from sandbox.plentyone.controls import ACTIONS
@@ -18,31 +29,11 @@ from sandbox.plentyone.tenant import Settings, Tenant
 BATCH_SIZE = 20
 
 LATER = later(
-    "POST /rest/orders/{id:int}/returns",
-    "POST /rest/orders/{id:int}/returns/validate",
-    "POST /rest/returns",
-    "PUT /rest/returns/{id:int}",
-    "POST /rest/returns/{id:int}/book",
-    "POST /rest/orders/{id:int}/credit_notes",
-    "POST /rest/orders/{id:int}/credit_notes/validate",
-    "POST /rest/credit_notes",
-    "PUT /rest/credit_notes/{id:int}",
-    "POST /rest/orders/{id:int}/delivery_orders",
-    "GET /rest/orders/{id:int}/shipping/packages",
-    "POST /rest/orders/{id:int}/shipping/packages",
-    "GET /rest/orders/{id:int}/shipping/shipping_information",
-    "POST /rest/orders/{id:int}/shipping/returns",
-    "GET /rest/orders/documents/find",
-    "GET /rest/orders/{id:int}/documents/{type}",
-    "POST /rest/orders/{id:int}/documents/{type}",
-    "POST /rest/orders/{id:int}/documents/{type}/generate",
-    "GET /rest/orders/{id:int}/items/{item:int}/serialNumbers",
-    "POST /rest/orders/{id:int}/items/{item:int}/serialNumbers",
-    "POST /rest/sales_orders/preview",
-    "POST /rest/sales_orders/{id:int}/split",
-    "POST /rest/sales_orders/{id:int}/cancel_booking",
-    "POST /rest/accounts/contacts/search",
-    "GET /rest/pim/variations/scroll",
+    "POST /rest/orders/{id:int}/warranties",
+    "POST /rest/orders/{id:int}/repairs",
+    "POST /rest/orders/{id:int}/reorders",
+    "POST /rest/orders/{id:int}/redistributions",
+    "POST /rest/sales_orders/group",
 )
 
 
@@ -67,7 +58,10 @@ class PlentyOne:
             ("GET", "/rest/batch", self._batch),
             ("POST", "/rest/batch", self._batch),
         ]
-        themes = (configuration, articles, contacts, addresses, order_lists, orders, payments)
+        themes = (
+            *(configuration, articles, contacts, addresses, order_lists, orders, payments),
+            *(children, packages, documents),
+        )
         self._router = Router([own, *(theme.TABLE for theme in themes), LATER])
 
     def _begin(self) -> None:
@@ -93,7 +87,8 @@ class PlentyOne:
             if request.raw_path.rstrip("/") not in OPEN and "reset_failed_attempts" not in request.path:
                 self.gate.check(request)
             handler, places = self._router.find(request.method, request.raw_path)
-            return Response(body=handler(Call(tenant=self.tenant, request=request, places=places)))
+            found = handler(Call(tenant=self.tenant, request=request, places=places))
+            return found if isinstance(found, Response) else Response(body=found)
         except Refused as refused:
             return refused.response
 
@@ -129,7 +124,8 @@ class PlentyOne:
         )
         refusal = self.budget.take(method)[1] if self.tenant.settings.batch_costs else None
         response = refusal or (worded(404) if raw_path == "/rest/batch" else self._answer(request))
-        content = response.body if isinstance(response.body, str) else to_json(response.body)
+        content = response.body.decode("latin-1") if isinstance(response.body, bytes) else response.body
+        content = content if isinstance(content, str) else to_json(content)
         return {"resource": resource, "method": payload["method"], "content": content}
 
     def error(self, status: int) -> Response:
@@ -172,4 +168,7 @@ class PlentyOne:
             if action not in ACTIONS:
                 known = ", ".join(sorted([*ACTIONS, "expire_tokens", "unlock"]))
                 raise LookupError(f"There is no action {action}; there are {known}.")
-            return copy.deepcopy(ACTIONS[action](self.tenant, body))
+            try:
+                return copy.deepcopy(ACTIONS[action](self.tenant, body))
+            except Refused as refused:
+                raise ValueError(to_json(refused.response.body)) from refused

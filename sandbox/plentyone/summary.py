@@ -5,7 +5,9 @@ from typing import Any
 
 from sandbox.plentyone.addresses import identity
 from sandbox.plentyone.contacts import shown as contact_shown
+from sandbox.plentyone.documents import documents_of
 from sandbox.plentyone.orders import payment_status, property_of
+from sandbox.plentyone.packages import numbers_of
 from sandbox.plentyone.tenant import Tenant
 from sandbox.plentyone.values import Record
 
@@ -25,8 +27,13 @@ def summary(tenant: Tenant) -> dict[str, Any]:
             "contact_relations": len(tenant.contact_relations),
             "comments": len(tenant.comments),
             "variations": len(tenant.variations),
+            "packages": len(tenant.packages),
+            "documents": len(tenant.documents),
+            "delivery_orders": _of_type(tenant, 2),
+            "returns": _of_type(tenant, 3),
+            "credit_notes": _of_type(tenant, 4),
         },
-        "orders": [_order(row) for row in tenant.orders.values()],
+        "orders": [_order(tenant, row) for row in tenant.orders.values()],
         "contacts": [
             {name: row[name] for name in ("id", "plentyId", "externalId", "number", "email", "typeId", "classId")}
             for row in contacts
@@ -39,7 +46,7 @@ def summary(tenant: Tenant) -> dict[str, Any]:
     }
 
 
-def _order(row: Record) -> Record:
+def _order(tenant: Tenant, row: Record) -> Record:
     amounts = row["amounts"][-1]
     return {
         "id": row["id"],
@@ -52,7 +59,15 @@ def _order(row: Record) -> Record:
         "invoiceTotal": amounts["invoiceTotal"],
         "paidAmount": amounts["paidAmount"],
         "paymentStatus": payment_status(row),
+        "parentId": next((each["referenceOrderId"] for each in row["orderReferences"]), None),
+        "packageNumbers": numbers_of(tenant, row),
+        "documents": [each["type"] for each in documents_of(tenant, row)],
+        "updatedAt": row["updatedAt"],
     }
+
+
+def _of_type(tenant: Tenant, kind: int) -> int:
+    return sum(row["typeId"] == kind for row in tenant.orders.values())
 
 
 def _transaction(row: Record) -> str | None:
@@ -87,7 +102,21 @@ def duplicates(tenant: Tenant, contacts: list[Record]) -> dict[str, list[Record]
     return {
         "orders": _groups(
             tenant.orders.values(),
-            lambda row: (row["plentyId"], row["typeId"], property_of(row, 7)) if property_of(row, 7) else None,
+            # What PlentyONE itself made of an order carries the same external id and is no duplicate.
+            lambda row: (
+                (row["plentyId"], row["typeId"], property_of(row, 7))
+                if property_of(row, 7) and not row["orderReferences"]
+                else None
+            ),
+        ),
+        "children": _groups(tenant.orders.values(), _child_key),
+        "packages": _groups(
+            tenant.packages.values(),
+            lambda row: (row["orderId"], row["packageNumber"]) if row["packageNumber"] else None,
+        ),
+        "documents": _groups(
+            tenant.documents.values(),
+            lambda row: (tenant.document_orders[row["id"]], row["type"], row["numberWithPrefix"]),
         ),
         "contacts": _groups(contacts, lambda row: (row["plentyId"], row["externalId"]) if row["externalId"] else None),
         "contacts_by_email": _groups(
@@ -104,6 +133,19 @@ def duplicates(tenant: Tenant, contacts: list[Record]) -> dict[str, list[Record]
             tenant.address_relations.values(), lambda row: (row["contactId"], row["addressId"], row["typeId"])
         ),
     }
+
+
+def _child_key(row: Record) -> Hashable | None:
+    """Credit notes and returns of one parent that take the same: almost certainly one that was made twice."""
+    if row["typeId"] not in (3, 4) or not row["orderReferences"]:
+        return None
+    external = property_of(row, 97 if row["typeId"] == 4 else 80)
+    lines = sorted(
+        (each["references"][0]["referenceOrderItemId"] if each["references"] else 0, str(each["quantity"]))
+        for each in row["orderItems"]
+    )
+    parent = row["orderReferences"][0]["referenceOrderId"]
+    return (parent, row["typeId"], external, str(row["amounts"][-1]["invoiceTotal"]), tuple(lines))
 
 
 def _groups(rows: Iterable[Record], key: Callable[[Record], Hashable | None]) -> list[Record]:

@@ -32,6 +32,8 @@ class Settings:
     gift_card_lowers_total: bool = True
     honour_created_date: bool = False  # whether `dates` typeId 2 of a create sets createdAt
     paid_status: str | None = None  # order status after full payment
+    children_carry_external_id: bool = True  # whether property 7 goes along into returns, credit notes, splits
+    document_seconds: float = 0.0  # seconds until a generated document is done
     providers_enveloped: bool = False  # shipping service providers in the page envelope
 
     def change(self, changes: Any) -> Record:
@@ -83,6 +85,15 @@ class Tenant:
         self.comments: dict[int, Record] = {}
         self.status_history: list[Record] = []
         self.tag_relations: list[Record] = []
+        self.packages: dict[int, Record] = {}
+        self.package_items: list[Record] = []
+        self.shipping_information: dict[int, Record] = {}  # by order
+        self.serials: list[Record] = []
+        self.return_labels: list[Record] = []
+        self.bookings: list[Record] = []  # returned goods that are back in stock
+        self.documents: dict[int, Record] = {}
+        self.document_orders: dict[int, int] = {}
+        self.files: dict[int, bytes] = {}  # the content of each document
         self.statuses = lists.statuses()
         self.methods = lists.payment_methods()
         self.referrers = lists.referrers()
@@ -147,4 +158,12 @@ FIRST_IDS = {
     "payment_history": 340_001,
     "comment": 5_501,
     "variation": 5_001,
+    "package": 60_001,
+    "package_item": 65_001,
+    "return_label": 66_001,
+    "serial": 67_001,
+    "document": 901,
+    "number of invoice": 331,
+    "number of delivery_note": 405,
+    "number of credit_note": 51,
 }

@@ -665,7 +665,7 @@ def test_unknown_records_routes_and_methods_are_told_apart(api: Api) -> None:
     assert api.get("/rest/webhooks").status_code == 404
     assert api.post("/rest/webstores").status_code == 405
     assert api.get("/elsewhere").status_code == 404
-    assert api.post("/rest/orders/1/returns").status_code == 501
+    assert api.post("/rest/orders/1/warranties").status_code == 501
 
 
 def test_a_malformed_body_is_an_error_500(api: Api) -> None:
