@@ -12,6 +12,7 @@ from flask_limiter import Limiter
 from flask_limiter.util import get_remote_address
 from flask_wtf import CSRFProtect
 from werkzeug.middleware.proxy_fix import ProxyFix
+from werkzeug.routing import IntegerConverter, Map
 
 from admin import auth
 from admin.views import base, errors, present, words
@@ -34,13 +35,22 @@ LOGINS_PER_ADDRESS = "30 per minute"
 GUESSED_AT = ("login.index", "login.code")  # one count for both, per process
 ABILITIES = ", ".join(f"{one}=()" for one in ("camera", "geolocation", "microphone", "payment", "usb"))
 YEAR_SECONDS = 365 * 24 * 3600
+GREATEST_ID = 2**63 - 1
 TRUSTED_PROXIES = "CONNECTOR_TRUSTED_PROXIES"
+
+
+class RowId(IntegerConverter):
+    """A number in an address: one that no database can hold leads nowhere, instead of to a fault."""
+
+    def __init__(self, map: Map, *, max: int = GREATEST_ID) -> None:
+        super().__init__(map, max=max)
 
 
 def create_app(db: Database) -> Flask:
     """The application over one database, whose tables must be current (`Database.upgrade`)."""
     app = Flask(__name__)
     app.config.update(MAX_CONTENT_LENGTH=4 * 2**20, MAX_FORM_MEMORY_SIZE=4 * 2**20, SEND_FILE_MAX_AGE_DEFAULT=31536000)
+    app.url_map.converters["int"] = RowId
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
     if trusted := trusted_proxies():
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=trusted, x_proto=trusted, x_host=0)  # type: ignore[method-assign]

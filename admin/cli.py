@@ -39,6 +39,7 @@ TOLD = (DatabaseTrouble, Wrong, configuration.Unknown, MissingSecret, ConnectorE
 DATABASE_GONE = (DatabaseError, InternalError, OperationalError)
 STOPPED = 130
 FIRST_USER = "admin"
+TALKATIVE = ("oauthlib", "requests_oauthlib", "urllib3")  # their DEBUG lines hold keys, tokens and signatures
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -73,7 +74,7 @@ def run_command(arguments: Sequence[str] | None = None) -> int:
 def explain(error: BaseException) -> str:
     """What happened, as one sentence (or several lines of them). The unexpected goes to the log with its traceback."""
     if os.environ.get("CONNECTOR_DEBUG") == "1":
-        traceback.print_exception(error)
+        say(redact_text("".join(traceback.format_exception(error)).rstrip()))
     if isinstance(error, click.ClickException):
         return error.format_message()
     if isinstance(error, TOLD):
@@ -102,13 +103,22 @@ def _log_to_file(command: str) -> None:
     try:
         folder = home() / "log"
         folder.mkdir(exist_ok=True, mode=0o700)
-        handler = _LogFile(folder / f"{command}.log", maxBytes=10_000_000, backupCount=3, delay=True, encoding="utf-8")
+        handler = _LogFile(
+            folder / f"{command}.log",
+            maxBytes=10_000_000,
+            backupCount=3,
+            delay=True,
+            encoding="utf-8",
+            errors="backslashreplace",
+        )
     except (OSError, DatabaseTrouble):
         root.addHandler(logging.NullHandler())  # the command says in its words that the data folder cannot be used
         return
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
     root.addHandler(handler)
     logging.getLogger("alembic").setLevel("WARNING")
+    for name in TALKATIVE:
+        logging.getLogger(name).setLevel("INFO")
     root.setLevel("DEBUG" if os.environ.get("CONNECTOR_DEBUG") == "1" else "INFO")
 
 

@@ -32,6 +32,7 @@ class Account:
     base_url: str
     settings: Options
     allow_private: bool = False
+    secrets: tuple[str, ...] = ()  # the values of its secret settings: hidden in what the system answers
 
     def __repr__(self) -> str:  # settings hold secrets
         return f"Account({self.name!r}, {self.base_url!r})"
@@ -182,6 +183,12 @@ class Known(ABC):
     doubt: bool  # an earlier attempt ended in doubt: find before create, for exactly the refs that are missing
     doubt_age: float  # seconds since that was noticed
     attempt: int  # 1 for the first
+    finished: bool  # an earlier attempt wrote all of the record: what differs since is a change, no missing part
+
+    def taken(self, key: str) -> bool:
+        """Whether this record of the target belongs to another source record. For candidates that a look-up found;
+        one read, no call."""
+        raise NotImplementedError
 
     def learn(self, **refs: str | None) -> None:
         """Keep ids at once: committed before this returns, so that a killed worker loses none."""
@@ -245,6 +252,10 @@ class Host(ABC):
     def monotonic(self) -> float:
         return time.monotonic()
 
+    def may_write(self) -> None:
+        """Asked right before each change is sent. Raises StopRun when this run may have lost its place to another one:
+        its process slept longer than it may. Costs nothing as long as the run is in time."""
+
     def catalogue(self, kind: str) -> Sequence[Entry]:
         """What was collected (or learned) of this kind for this connection; empty when never collected."""
         raise NotImplementedError
@@ -300,7 +311,10 @@ class Resource(ABC):
         raise NotImplementedError
 
     def admits(self, record: Any, options: Options) -> None:
-        """Raise SkipRecord when a setting of the source's side says no (a status filter, a replaced order)."""
+        """Raise SkipRecord when a setting of the source's side says no (a status filter, a replaced order).
+
+        With `only_new` what was written before is still kept up to date; `check` is not asked then.
+        """
 
     # as a target
 

@@ -32,7 +32,8 @@ from urllib3.exceptions import ConnectTimeoutError, HTTPError, NewConnectionErro
 from urllib3.util import Retry, Timeout
 from urllib3.util import connection as sockets
 
-from connector.errors import InDoubt, RetryLater, StopRun, Unreachable
+from connector.errors import ConnectorError, InDoubt, RetryLater, StopRun, Unreachable
+from connector.veil import Veil
 
 if TYPE_CHECKING:
     from connector.base import Account, Host
@@ -95,13 +96,18 @@ def encode(query: Query | None) -> str:
         for one in value if isinstance(value, list | tuple) else (value,):
             if one is not None:
                 text = str(one).lower() if isinstance(one, bool) else str(one)
-                pairs.append(f"{quote(key, safe='')}={quote(text, safe='')}")
+                pairs.append(f"{quote(key, safe='')}={quote(text, safe='', errors='replace')}")
     return "&".join(pairs)
 
 
 def dumps(body: Any) -> str:
     """JSON in which a Decimal is a plain number; amounts have at most a dozen digits, which a double holds exactly."""
     return json.dumps(body, default=_plain, separators=(",", ":"), ensure_ascii=False)
+
+
+def packed(body: Any) -> bytes:
+    """The JSON as it is sent. Half a character (a lone surrogate, which no UTF-8 can hold) becomes a question mark."""
+    return dumps(body).encode(errors="replace")
 
 
 def _plain(value: Any) -> Any:
@@ -123,7 +129,12 @@ def check_base_url(url: str, *, allow_private: bool) -> str:
     Resolves the name: an address in a loopback, private or link-local network is refused unless allowed, here and
     again whenever a connection is opened (a name may resolve to something else later).
     """
-    parts = urlsplit(url.strip())
+    if any(sign.isspace() or not sign.isprintable() for sign in url.strip()):
+        raise ValueError(f"The address {url!r} must not hold blanks or control characters.")
+    try:
+        parts = urlsplit(url.strip())
+    except ValueError as error:
+        raise ValueError(f"The address {url!r} cannot be read: {error}.") from error
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise ValueError(f"The address {url!r} must begin with https:// (or http://) and name a host.")
     if parts.username or parts.password:
@@ -226,6 +237,7 @@ class Client:
         self.log_bodies = False
         self.dry: Callable[[str, str, Any], Any] | None = None  # set: changes are not sent but answered by this
         self.planned: list[tuple[str, str, Any]] = []
+        self.veil = Veil(account.secrets)
         self.clock_offset = 0.0  # seconds that the system's clock is ahead of ours, from the Date header
         self._clock_read = float("-inf")
         self._adapter = _Adapter(not account.allow_private, size=32)
@@ -282,7 +294,7 @@ class Client:
             self.planned.append((method, path, body))
             data = self.dry(method, path, body)
             return Answer(status=200, headers={}, text="", method=method, path=path, data=data, is_json=True)
-        content = None if body is None else dumps(body).encode()
+        content = None if body is None else packed(body)
         limit = READ_TRIES if tries is None else tries
         tried, renewed, refused = 0, False, 0
         while True:
@@ -292,7 +304,7 @@ class Client:
                 if answer.status == 401 and not renewed and self.renew(answer):
                     renewed, tried = True, tried - 1
                     continue
-                self.judge(answer, changes)
+                self._judge(answer, changes)
                 return answer
             except InDoubt as error:
                 if changes or tried >= limit:
@@ -312,6 +324,14 @@ class Client:
             if self.host.stop.is_set():
                 raise RetryLater("stopped by a person", counts=False)
             self.host.sleep(min(20.0, 0.25 * 2**tried) * random.uniform(0.5, 1.0) if wait is None else wait)
+
+    def _judge(self, answer: Answer, write: bool) -> None:
+        """`judge`; what a good-looking answer says in its error must not show our secrets either."""
+        try:
+            self.judge(answer, write)
+        except ConnectorError as error:
+            error.args = tuple(self.veil.text(one) if isinstance(one, str) else one for one in error.args)
+            raise
 
     def _once(
         self,
@@ -342,6 +362,11 @@ class Client:
         elif method not in ("GET", "HEAD"):
             request.headers["Content-Length"] = "0"
         self.authorize(request)
+        kind, _, token = str(request.headers.get("Authorization") or "").partition(" ")
+        if kind == "Bearer":
+            self.veil.add(token)
+        if write:
+            self.host.may_write()  # the last thing before it is sent: the waits and log-ins above may have taken long
         self.calls["write" if write else "read"] += 1
         began = time.monotonic()
         status: int | None = None
@@ -371,6 +396,8 @@ class Client:
                 answer.is_json = True
             except ValueError:
                 pass
+            if not answer.ok and (shown := self.veil.text(text)) != text:
+                answer.text, answer.data = shown, self.veil.data(answer.data)
             self.after(answer, write)
             if not answer.ok:
                 error = answer.excerpt()
@@ -394,9 +421,9 @@ class Client:
                     status=status,
                     seconds=time.monotonic() - began,
                     reference=reference,
-                    error=error,
-                    request=content.decode(errors="replace") if bodies and content else None,
-                    response=text if bodies else None,
+                    error=self.veil.text(error) if error else None,
+                    request=self.veil.text(content.decode(errors="replace")) if bodies and content else None,
+                    response=self.veil.text(text) if bodies else None,
                 )
             )
 

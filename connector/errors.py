@@ -53,11 +53,16 @@ class RecordFailed(ConnectorError):
 
 
 class SkipRecord(ConnectorError):
-    """Nothing to do. `setting` names the setting that says no, None when there is simply nothing to do."""
+    """Nothing to do. `setting` names the setting that says no, None when there is simply nothing to do.
 
-    def __init__(self, reason: str, *, setting: str | None = None) -> None:
+    `only_new`: the reason speaks against creating the record anew (a filter, a replaced order); what the target has of
+    it already is kept up to date all the same.
+    """
+
+    def __init__(self, reason: str, *, setting: str | None = None, only_new: bool = False) -> None:
         super().__init__(reason)
         self.setting = setting
+        self.only_new = only_new
 
 
 class StopRun(ConnectorError):

@@ -162,7 +162,7 @@ class Order:
     cancelled: bool = False
     currency: str
     base_currency: str | None = None
-    exchange_rate: Decimal = Decimal(1)  # order currency per base currency
+    exchange_rate: Decimal | None = Decimal(1)  # order currency per base currency; None: the source does not say
     grand_total: Decimal
     paid: Decimal = Decimal(0)
     customer: Customer

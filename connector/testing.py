@@ -109,7 +109,12 @@ class MemoryKnown(Known):
         self.doubt = False
         self.doubt_age = 0.0
         self.attempt = 1
+        self.finished = False
+        self.others: set[str] = set()  # keys of the target that other records have
         self.notes: list[str] = []
+
+    def taken(self, key: str) -> bool:
+        return key in self.others
 
     def learn(self, **refs: str | None) -> None:
         self.refs.update({key: value for key, value in refs.items() if value is not None})

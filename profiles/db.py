@@ -134,9 +134,11 @@ class Database:
         """A connection of the pool without SQLAlchemy's; what is not committed is rolled back when it goes back."""
         connection = self.engine.raw_connection()
         dialect = self.engine.dialect
+        transaction = Transaction(connection, dialect)
         try:
-            yield Transaction(connection, dialect)
+            yield transaction
         except dialect.loaded_dbapi.Error as error:
+            transaction.close()  # an open cursor would keep SQLite's file locked as long as somebody holds the error
             connection.invalidate(error)  # perhaps it is broken; a new one costs little
             raise DBAPIError.instance(
                 None, None, error, dialect.loaded_dbapi.Error, hide_parameters=True, dialect=dialect

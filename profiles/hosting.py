@@ -136,10 +136,12 @@ class Hosting(Host):
         *,
         task_id: int | None = None,
         stop: threading.Event | None = None,
+        may_write: Callable[[], None] | None = None,
     ) -> None:
         self.database = database
         self.connection_id = connection_id
         self.identifier = identifier
+        self._may_write = may_write
         self.task_id = task_id
         self.stop = stop or threading.Event()
         self.state = State(database, connection_id, self.stop)
@@ -148,6 +150,10 @@ class Hosting(Host):
         self._calls: list[dict[str, Any]] = []
         self._written = time.monotonic()
         self._guard = threading.Lock()
+
+    def may_write(self) -> None:
+        if self._may_write is not None:
+            self._may_write()
 
     def catalogue(self, kind: str) -> Sequence[Entry]:
         with self._guard:
@@ -238,8 +244,8 @@ def store_entries(
                     {
                         "connection_id": connection_id,
                         "kind": kind,
-                        "entry": _clip(one.id, 255),
-                        "name": _clip(one.name, 255),
+                        "entry": one.id,
+                        "name": one.name,
                         "extra": dict(one.extra),
                         "learned": learned,
                         "collected_at": moment,

@@ -12,7 +12,7 @@ import json
 import re
 import zlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, cast
 
@@ -23,7 +23,8 @@ from connector import Found, Payload
 from connector.client import loads
 from profiles import models
 from profiles.db import Database, now
-from profiles.models import SyncStatus
+from profiles.fitting import fit_key
+from profiles.models import LONGEST_KEY, SyncStatus
 from profiles.prepared import Prepared, Transaction
 
 records = cast(Table, models.SyncRecord.__table__)
@@ -48,12 +49,13 @@ CLAIM = Prepared(
 
 @functools.cache
 def _change(*names: str, own: bool) -> Prepared:
-    """An update of these columns of one row; `own`: if the worker `mine` holds it. `tries_less` takes from `tries`."""
+    """An update of these columns of one row; `own`: if the worker `mine` holds it, else if no worker does.
+    `tries_less` takes from `tries`."""
     values: dict[str, Any] = {name: bindparam(f"new_{name}") for name in names if name != "tries_less"}
     if "tries_less" in names:
         values["tries"] = records.c.tries - bindparam("new_tries_less", type_=Integer)
-    held = [records.c.worker == bindparam("mine")] if own else []
-    return Prepared(update(records).where(records.c.id == bindparam("row"), *held).values(values))
+    held = records.c.worker == bindparam("mine") if own else records.c.status != SyncStatus.PROCESSING
+    return Prepared(update(records).where(records.c.id == bindparam("row"), held).values(values))
 
 
 @functools.cache
@@ -110,7 +112,14 @@ def unpack(packed: bytes) -> Payload:
 def fingerprint(message: str) -> str:
     """Equal for messages that differ only in numbers and quoted values: the cause that failures are grouped by."""
     plain = re.sub(r"'[^']*'|\"[^\"]*\"|\d+(?:[.,]\d+)*", "#", message)
-    return hashlib.sha1(plain.encode()).hexdigest()[:16]
+    return hashlib.sha1(plain.encode(errors="replace")).hexdigest()[:16]
+
+
+def fitted(found: Found) -> Found:
+    """The record with a key and a version as the ledger will know them: they are compared, so they must not be clipped
+    on their way to it."""
+    key, version = fit_key(found.key, LONGEST_KEY), fit_key(found.version, LONGEST_KEY)
+    return found if (key, version) == (found.key, found.version) else replace(found, key=key, version=version)
 
 
 class Ledger:
@@ -148,7 +157,7 @@ class Ledger:
         return {row.source_id: row for row in found}
 
     def store(self, transaction: Transaction, found: Found, row: Any | None, decision: Decision) -> None:
-        """Write what was read and decided; a row that another worker holds keeps its status and is looked at again."""
+        """Write what was read and decided. Raises Lost when a worker holds the row: another run is at work on it."""
         moment = now()
         values: dict[str, Any] = {
             "source_number": found.number,
@@ -174,7 +183,8 @@ class Ledger:
             values |= {"refs": {}, "attempts": 0, "forced": False}
             row = transaction.one(_add(*values), values)
         else:
-            transaction.run(_change(*values, own=False), {"row": row.id, **_new(values)})
+            if transaction.run(_change(*values, own=False), {"row": row.id, **_new(values)}) != 1:
+                raise Lost(f"sync record {row.id}")
         if decision.status != SyncStatus.PENDING:
             line = self._line(row, decision.status, decision.message, moment)
             transaction.run(_tell(*line), line)
@@ -362,6 +372,19 @@ class Ledger:
             transaction.run(_tell(*line), line)
 
         self.database.write(end)
+
+    def taken(self, target_id: str, row_id: int | None) -> bool:
+        """Whether another record, of any profile of this entity to the same connection, has this target."""
+        profile = cast(Table, models.Profile.__table__)
+        own = profile.alias()
+        query = (
+            select(records.c.id)
+            .join(profile, profile.c.id == records.c.profile_id)
+            .join(own, and_(own.c.to_id == profile.c.to_id, own.c.entity == profile.c.entity))
+            .where(records.c.target_id == target_id, records.c.id != (row_id or 0), own.c.id == self.profile_id)
+        )
+        with self.database.reading() as session:
+            return session.scalar(query.limit(1)) is not None
 
     def by_number(self, number: str) -> list[Any]:
         with self.database.reading() as session:

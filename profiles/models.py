@@ -29,6 +29,9 @@ from sqlalchemy import (
 from sqlalchemy.engine import Dialect
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
+from profiles.fitting import fit, fit_key
+
+LONGEST_KEY = 128  # of a source record and of its version
 Id = BigInteger().with_variant(Integer, "sqlite")  # SQLite counts up only an INTEGER key
 
 
@@ -47,6 +50,39 @@ class Moment(TypeDecorator[datetime]):
 
     def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
         return value.replace(tzinfo=UTC) if value is not None else None
+
+
+class Words(TypeDecorator[str]):
+    """A text that came from outside, of any length."""
+
+    impl = Text
+    cache_ok = True
+
+    def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:
+        return None if value is None else fit(value)
+
+
+class Line(TypeDecorator[str]):
+    """A text that came from outside, clipped to the length of its column."""
+
+    impl = String
+    cache_ok = True
+
+    def __init__(self, length: int) -> None:
+        super().__init__(length)
+        self.length = length
+
+    def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:
+        return None if value is None else fit(value, self.length)
+
+
+class Key(Line):
+    """A text that came from outside and tells records apart: two that differ stay different."""
+
+    cache_ok = True
+
+    def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:
+        return None if value is None else fit_key(value, self.length)
 
 
 class SyncStatus(StrEnum):
@@ -93,7 +129,7 @@ class Connection(Base):
     updated_at: Mapped[datetime]
     checked_at: Mapped[datetime | None]
     check_ok: Mapped[bool | None]
-    check_message: Mapped[str | None] = mapped_column(Text)
+    check_message: Mapped[str | None] = mapped_column(Words)
     collected_at: Mapped[datetime | None]
 
 
@@ -107,8 +143,8 @@ class CatalogueEntry(Base):
     id: Mapped[int] = mapped_column(Id, primary_key=True)
     connection_id: Mapped[int] = mapped_column(Id, ForeignKey("connection.id", ondelete="CASCADE"))
     kind: Mapped[str] = mapped_column(String(64))
-    entry: Mapped[str] = mapped_column(String(255))
-    name: Mapped[str] = mapped_column(String(255), default="")
+    entry: Mapped[str] = mapped_column(Key(255))
+    name: Mapped[str] = mapped_column(Line(255), default="")
     extra: Mapped[dict[str, Any]] = mapped_column(JSON, default=dict)
     learned: Mapped[bool] = mapped_column(Boolean, default=False)  # seen in a record or typed in, not collected
     collected_at: Mapped[datetime]
@@ -139,7 +175,7 @@ class Link(Base):
     id: Mapped[int] = mapped_column(Id, primary_key=True)
     connection_id: Mapped[int] = mapped_column(Id, ForeignKey("connection.id", ondelete="CASCADE"))
     kind: Mapped[str] = mapped_column(String(64))
-    key: Mapped[str] = mapped_column(String(255))
+    key: Mapped[str] = mapped_column(Key(255))
     remote_id: Mapped[str | None] = mapped_column(String(128))
     digest: Mapped[str | None] = mapped_column(String(64))
     holder: Mapped[str | None] = mapped_column(String(255))
@@ -166,7 +202,7 @@ class Profile(Base):
     settings: Mapped[dict[str, Any]] = mapped_column(JSON, default=dict)  # {global, websites, stores}
     settings_version: Mapped[int] = mapped_column(Integer, default=1)
     applied_version: Mapped[int] = mapped_column(Integer, default=0)  # of the settings, by the last run
-    mark: Mapped[str | None] = mapped_column(Text)  # how far the source was read; opaque
+    mark: Mapped[str | None] = mapped_column(Words)  # how far the source was read; opaque
     read_at: Mapped[datetime | None]  # when it was last read to its end
     created_at: Mapped[datetime]
     updated_at: Mapped[datetime]
@@ -224,7 +260,7 @@ class Task(Base):
     scheduled_at: Mapped[datetime]
     executed_at: Mapped[datetime | None]
     finished_at: Mapped[datetime | None]
-    message: Mapped[str | None] = mapped_column(Text)
+    message: Mapped[str | None] = mapped_column(Words)
     worker: Mapped[str | None] = mapped_column(String(255))
     lease_until: Mapped[datetime | None]
     epoch: Mapped[int] = mapped_column(Integer, default=0)  # a late writer with an old epoch changes nothing
@@ -247,7 +283,7 @@ class TaskHistory(Base):
     task_id: Mapped[int | None] = mapped_column(Id)
     status: Mapped[str] = mapped_column(String(16))
     action: Mapped[str] = mapped_column(String(128))
-    message: Mapped[str | None] = mapped_column(Text)
+    message: Mapped[str | None] = mapped_column(Words)
     created_at: Mapped[datetime]
     performed_at: Mapped[datetime]
 
@@ -289,22 +325,22 @@ class SyncRecord(Base):
 
     id: Mapped[int] = mapped_column(Id, primary_key=True)
     profile_id: Mapped[int] = mapped_column(Id, ForeignKey("profile.id", ondelete="CASCADE"))
-    source_id: Mapped[str] = mapped_column(String(128))
-    source_number: Mapped[str | None] = mapped_column(String(128))
-    target_id: Mapped[str | None] = mapped_column(String(128))
+    source_id: Mapped[str] = mapped_column(Key(LONGEST_KEY))
+    source_number: Mapped[str | None] = mapped_column(Line(128))
+    target_id: Mapped[str | None] = mapped_column(Key(128))
     status: Mapped[str] = mapped_column(String(16))
-    message: Mapped[str | None] = mapped_column(Text)
+    message: Mapped[str | None] = mapped_column(Words)
     setting: Mapped[str | None] = mapped_column(String(64))  # the setting that made it skipped
     cause: Mapped[str | None] = mapped_column(String(64))  # fingerprint of the failure, for grouping
     transient: Mapped[bool] = mapped_column(Boolean, default=False)  # failed because attempts were used up
     attempts: Mapped[int] = mapped_column(Integer, default=0)
     tries: Mapped[int] = mapped_column(Integer, default=0)  # attempts since the last progress
     refs: Mapped[dict[str, Any]] = mapped_column(JSON, default=dict)
-    store: Mapped[str | None] = mapped_column(String(128))
-    source_status: Mapped[str | None] = mapped_column(String(64))
-    customer: Mapped[str | None] = mapped_column(String(128))
-    amount: Mapped[str | None] = mapped_column(String(40))  # grand total and currency, as people read it
-    version: Mapped[str | None] = mapped_column(String(128))  # of the source record as last read
+    store: Mapped[str | None] = mapped_column(Line(128))
+    source_status: Mapped[str | None] = mapped_column(Line(64))
+    customer: Mapped[str | None] = mapped_column(Line(128))
+    amount: Mapped[str | None] = mapped_column(Line(40))  # grand total and currency, as people read it
+    version: Mapped[str | None] = mapped_column(Key(LONGEST_KEY))  # of the source record as last read
     payload: Mapped[bytes | None] = mapped_column(LargeBinary)  # as last read, compressed; dropped when it is done
     seen: Mapped[str | None] = mapped_column(String(64))  # fingerprint of the source record as last read
     digest: Mapped[str | None] = mapped_column(String(64))  # fingerprint of what was last written to the target
@@ -333,12 +369,12 @@ class SyncHistory(Base):
     profile_id: Mapped[int] = mapped_column(Id, ForeignKey("profile.id", ondelete="CASCADE"))
     record_id: Mapped[int] = mapped_column(Id)
     task_id: Mapped[int | None] = mapped_column(Id)
-    source_id: Mapped[str] = mapped_column(String(128))
-    source_number: Mapped[str | None] = mapped_column(String(128))
-    target_id: Mapped[str | None] = mapped_column(String(128))
+    source_id: Mapped[str] = mapped_column(Key(128))
+    source_number: Mapped[str | None] = mapped_column(Line(128))
+    target_id: Mapped[str | None] = mapped_column(Key(128))
     status: Mapped[str] = mapped_column(String(16))
     direction: Mapped[str] = mapped_column(String(8))
-    message: Mapped[str | None] = mapped_column(Text)
+    message: Mapped[str | None] = mapped_column(Words)
     created_at: Mapped[datetime]
 
 
@@ -356,14 +392,14 @@ class DataLog(Base):
     connection_id: Mapped[int] = mapped_column(Id, ForeignKey("connection.id", ondelete="CASCADE"))
     task_id: Mapped[int | None] = mapped_column(Id)
     identifier: Mapped[str] = mapped_column(String(64))  # the system
-    path: Mapped[str] = mapped_column(String(1024))  # the integration path
+    path: Mapped[str] = mapped_column(Line(1024))  # the integration path
     method: Mapped[str] = mapped_column(String(8))
     status: Mapped[int | None] = mapped_column(Integer)
     seconds: Mapped[float] = mapped_column(Float)
-    reference: Mapped[str | None] = mapped_column(String(128))  # the record's number
-    error: Mapped[str | None] = mapped_column(Text)
-    request: Mapped[str | None] = mapped_column(Text)
-    response: Mapped[str | None] = mapped_column(Text)
+    reference: Mapped[str | None] = mapped_column(Line(128))  # the record's number
+    error: Mapped[str | None] = mapped_column(Words)
+    request: Mapped[str | None] = mapped_column(Words)
+    response: Mapped[str | None] = mapped_column(Words)
     created_at: Mapped[datetime]
 
 
@@ -390,7 +426,7 @@ class DryRun(Base):
     asked_by: Mapped[str] = mapped_column(String(128))
     request: Mapped[dict[str, Any]] = mapped_column(JSON, default=dict)  # {}: all due; {"last": 20}; {"order": "…"}
     status: Mapped[str] = mapped_column(String(16))  # processing, success, error: the words of a task
-    message: Mapped[str | None] = mapped_column(Text)
+    message: Mapped[str | None] = mapped_column(Words)
     counts: Mapped[dict[str, Any]] = mapped_column(JSON, default=dict)
     stop_asked: Mapped[bool] = mapped_column(Boolean, default=False)
     beat_at: Mapped[datetime]  # renewed while it runs: an old one means that its process died
@@ -407,7 +443,7 @@ class DryRunLine(Base):
     id: Mapped[int] = mapped_column(Id, primary_key=True)
     dry_run_id: Mapped[int] = mapped_column(Id, ForeignKey("dry_run.id", ondelete="CASCADE"))
     position: Mapped[int] = mapped_column(Integer)
-    source_number: Mapped[str | None] = mapped_column(String(128))
+    source_number: Mapped[str | None] = mapped_column(Line(128))
     action: Mapped[str] = mapped_column(String(16))  # create, update, skip, failed, pending
     line: Mapped[dict[str, Any]] = mapped_column(JSON)  # message, setting, calls with the origin of each value, totals
 

@@ -18,6 +18,7 @@ from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 
 from profiles.db import DatabaseTrouble, home
 
+REFERRING = "env:"  # how a reference begins
 REFERENCE = re.compile(r"^env:([A-Za-z_][A-Za-z0-9_]*)$")
 
 
@@ -98,11 +99,11 @@ def _file_key(file: Path) -> str:
 
 
 _SECRET_NAME = re.compile(
-    r"pass(word|wd)?$|secret|token|authorization|api_?key|protect_code|signature|credential|cc_last4|cc_number|iban",
+    r"pass(word|wd)?$|secret|token|authorization|api_?key|consumer_?key|protect_code|signature|credential|cc_last4|cc_number|iban",
     re.I,
 )
 _IN_TEXT = re.compile(
-    r'("?(?:[\w-]*(?:password|secret|token|authorization|api_?key|protect_code|signature))"?\s*[:=]\s*)("[^"]*"|[^\s,&}"]+)',
+    r'("?(?:[\w-]*(?:password|secret|token|authorization|api_?key|consumer_?key|protect_code|signature))"?\s*[:=]\s*)("[^"]*"|[^\s,&}"]+)',
     re.I,
 )
 HIDDEN = "•••"

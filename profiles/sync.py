@@ -12,6 +12,7 @@ A dry run takes the same way with a target that records its changes instead of s
 
 from __future__ import annotations
 
+import json
 import logging
 import random
 import threading
@@ -20,7 +21,7 @@ from collections import Counter, OrderedDict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
@@ -43,9 +44,11 @@ from connector import (
     Unreachable,
     Written,
 )
+from connector.client import dumps
 from profiles import models, wiring
 from profiles.db import Database, DatabaseTrouble, now
-from profiles.ledger import DONE, Decision, Facts, Ledger, Lost, fingerprint, unpack
+from profiles.fitting import ODD
+from profiles.ledger import DONE, Decision, Facts, Ledger, Lost, fingerprint, fitted, unpack
 from profiles.links import Links
 from profiles.models import SyncStatus
 from profiles.prepared import Transaction
@@ -100,6 +103,7 @@ class Attempt(Known):
         self.attempt = claimed.attempts
         self.doubt = claimed.doubt_at is not None
         self.doubt_age = (now() - claimed.doubt_at).total_seconds() if claimed.doubt_at else 0.0
+        self.finished = row.digest is not None
         self.notes: list[str] = []
         self.progressed = False  # an id was committed: the count of tries began anew (`Ledger.learn`)
         self._linked: set[str] = set()  # ids that stand in the table of links already
@@ -107,6 +111,9 @@ class Attempt(Known):
     @property
     def target_id(self) -> str | None:
         return self.refs.get(self.key_ref)
+
+    def taken(self, key: str) -> bool:
+        return self.ledger.taken(key, self.row.id)
 
     def learn(self, **refs: str | None) -> None:
         """Committed at once, but for ids that a link keeps anyway: those go along with the next ones."""
@@ -137,11 +144,17 @@ class Attempt(Known):
 class Plan(Known):
     """What is known of one record in a dry run: read from the ledger, learned into the air."""
 
-    def __init__(self, links: Links, refs: Mapping[str, str]) -> None:
+    def __init__(self, ledger: Ledger, links: Links, row: Any | None) -> None:
+        self.ledger = ledger
         self.links = links
-        self.refs: dict[str, str] = dict(refs)
+        self.row = row
+        self.refs: dict[str, str] = dict((row.refs if row is not None else None) or {})
         self.doubt, self.doubt_age, self.attempt = False, 0.0, 1
+        self.finished = row is not None and row.digest is not None
         self.notes: list[str] = []
+
+    def taken(self, key: str) -> bool:
+        return self.ledger.taken(key, None if self.row is None else self.row.id)
 
     def learn(self, **refs: str | None) -> None:
         self.refs.update({key: str(value) for key, value in refs.items() if value is not None})
@@ -178,12 +191,14 @@ def run(
     progress: Callable[[Progress], None] = lambda progress: None,
     last: int | None = None,
     planned: Callable[[dict[str, Any]], None] | None = None,
+    may_write: Callable[[], None] = lambda: None,
 ) -> Result:
     """Run a profile once. Expected troubles end in the Result; a fault of ours escapes to the worker.
 
     The caller makes sure that no other run of the profile is alive (`scheduler.tasks.claim`). `order` limits the run to
     the record with that number; `last` a dry run to the source's newest. `planned` is handed each line of a dry run;
-    without it they stand in the result.
+    without it they stand in the result. `may_write` is asked right before each change that is sent or stored: it raises
+    StopRun when the caller can no longer be sure that it is the only run (`scheduler.worker.Lease`).
     """
     began = time.monotonic()
     stop = stop or threading.Event()
@@ -198,17 +213,21 @@ def run(
         with ExitStack() as stack:
             told = wiring.declarations(ends[0].connector, ends[1].connector, profile.entity)
             for end in ends:
-                made = stack.enter_context(wiring.connected(database, end.id, task_id=task_id, stop=stop))
+                made = stack.enter_context(
+                    wiring.connected(database, end.id, task_id=task_id, stop=stop, may_write=may_write)
+                )
                 connectors.append(made)
                 if end.collected_at is None:
                     wiring.collect_connection(database, end.id)
             work = Run(database, profile, told, connectors[0], connectors[1], task_id, stop, progress, dry_run)
-            work.planned, work.last = planned, last
+            work.planned, work.last, work.may_write = planned, last, may_write
             work.go(order)
             started = True
     except AccessDenied as error:
         trouble = str(error)
         _mark_denied(database, ends, trouble)
+    except Lost:
+        trouble = "Another run has taken over the records of this profile; this one has stopped."
     except (ConnectorError, LookupError, MissingSecret, DatabaseTrouble) as error:
         trouble = str(error.args[0]) if error.args else type(error).__name__
         log.warning("profile %s: %s", profile.name, trouble)
@@ -267,6 +286,7 @@ class Run:
         self.reasons: list[str] = []
         self.plan: list[dict[str, Any]] = []
         self.planned: Callable[[dict[str, Any]], None] | None = None
+        self.may_write: Callable[[], None] = lambda: None
         self.last: int | None = None
         self.total: int | None = None
         self.done = 0
@@ -299,6 +319,7 @@ class Run:
         if self.dry_run:
             self._dry(order)
             return
+        self.may_write()
         self.ledger.take_over()
         only: int | None = None
         unread: ConnectorError | None = None
@@ -355,9 +376,9 @@ class Run:
             raise StopRun(f"Nothing was sent: {shown}. Complete the settings of this profile and run it again.")
 
     def _store(self, page: Sequence[Found], missing: OrderedDict[str, None]) -> None:
-        keys = [found.key for found in page]
+        page = [fitted(found) for found in page]
         with self.database.reading() as session:
-            rows = self.ledger.known(session, keys)
+            rows = self.ledger.known(session, [found.key for found in page])
         decided: list[tuple[Found, Any, Decision | None]] = []
         for found in page:
             row = rows.get(found.key)
@@ -369,14 +390,38 @@ class Run:
         self._keep(decided)
 
     def _keep(self, decided: Sequence[tuple[Found, Any, Decision | None]]) -> None:
-        def keep(transaction: Transaction) -> None:
-            for found, row, decision in decided:
-                if decision is None:
-                    self.ledger.unchanged(transaction, row, found)
-                else:
-                    self.ledger.store(transaction, found, row, decision)
+        """Store what was decided, a page at once; one by one where the database refuses it, so that one odd record
+        fails by name and stops no other."""
+        self.may_write()
+        try:
+            self.database.write(partial(self._put, decided))
+        except (DatabaseTrouble, Lost):
+            raise
+        except Exception as error:
+            log.warning("profile %s: a page is stored one by one: %s", self.profile.name, type(error).__name__)
+            for found, _, decision in decided:
+                self._keep_alone(found, decision)
 
-        self.database.write(keep)
+    def _put(self, decided: Sequence[tuple[Found, Any, Decision | None]], transaction: Transaction) -> None:
+        for found, row, decision in decided:
+            if decision is None:
+                self.ledger.unchanged(transaction, row, found)
+            else:
+                self.ledger.store(transaction, found, row, decision)
+
+    def _keep_alone(self, found: Found, decision: Decision | None) -> None:
+        with self.database.reading() as session:
+            row = self.ledger.known(session, [found.key]).get(found.key)
+        try:
+            self.database.write(partial(self._put, [(found, row, decision)]))
+        except (DatabaseTrouble, Lost):
+            raise
+        except Exception as error:
+            name = f"{self.profile.entity} {found.number or found.key}"
+            log.exception("%s cannot be stored", name)
+            said = f"it cannot be stored as it was received ({type(error).__name__}); the log has the details."
+            failed = self._failed(name, said)
+            self.database.write(partial(self._put, [(replace(found, payload=None), row, failed)]))
 
     def _decide(
         self, found: Found, row: Any, missing: OrderedDict[str, None], *, asked: bool = False
@@ -392,19 +437,36 @@ class Run:
         except Exception as error:  # a payload that nobody foresaw fails by name; the rest goes on
             log.exception("%s cannot be read", name)
             return self._failed(name, f"it cannot be read ({type(error).__name__}: {error})")
+        try:
+            return self._decide_of(found, row, record, missing, asked=asked)
+        except RecordFailed as error:
+            return self._failed(name, str(error), error.setting)
+        except (ConnectorError, DatabaseTrouble):
+            raise
+        except Exception as error:
+            log.exception("%s cannot be judged", name)
+            return self._failed(name, f"it cannot be judged ({type(error).__name__}: {error})")
+
+    def _decide_of(
+        self, found: Found, row: Any, record: Any, missing: OrderedDict[str, None], *, asked: bool
+    ) -> Decision | None:
+        """As `_decide`, of a record that could be read. Raises RecordFailed."""
         facts, seen = facts_of(record), record.substance()
         if row is not None and row.digest == seen and row.status in DONE and not row.forced:
             self.tally["skipped"] += 1
             return None
         options = self.options(record)
         try:
-            self.source.admits(record, options)
+            anew = self._admits(record, options, row)
         except SkipRecord as error:
             self.tally["skipped"] += 1
             return Decision(
                 status=SyncStatus.SKIPPED, message=str(error), setting=error.setting, facts=facts, seen=seen
             )
-        for sentence in self.target.check(record, options):
+        told = self.target.check(record, options) if anew else []
+        if odd := [sentence for sentence in told if ODD.search(sentence)]:
+            raise RecordFailed("; ".join(odd))  # nobody can map a value that cannot be written down
+        for sentence in told:
             missing.setdefault(sentence)
         self._remember(found.key, seen, record)
         wait = self._settles_at(record, options) if row is None or row.target_id is None else None
@@ -420,6 +482,23 @@ class Run:
             )
         text = "Changed at the source." if row is not None and row.target_id else "Read; to be sent."
         return Decision(status=SyncStatus.PENDING, message=text, facts=facts, seen=seen)
+
+    def _admits(self, record: Any, options: Options, row: Any | None) -> bool:
+        """Whether the source would have the record written anew. False: it would not, but the target has it already,
+        and it is only kept up to date. Raises SkipRecord, RecordFailed."""
+        try:
+            self.source.admits(record, options)
+        except SkipRecord as error:
+            if not error.only_new or row is None or (row.target_id is None and row.doubt_at is None):
+                raise
+            if row.target_id is None:
+                raise RecordFailed(
+                    f"{error}; an earlier attempt may have created it in {self.target.connector.account.name} all the "
+                    "same: look for it there, and cancel it by hand.",
+                    setting=error.setting,
+                ) from error
+            return False
+        return True
 
     def _failed(self, name: str, message: str, setting: str | None = None) -> Decision:
         said = message if name.split()[-1] in message else f"{name}: {message}"
@@ -453,17 +532,22 @@ class Run:
                     continue  # it fails by name when its turn comes
                 self._remember(row.source_id, row.seen, record)
                 try:
-                    self.source.admits(record, self.options(record))
+                    anew = self._admits(record, self.options(record), row)
+                    for sentence in self.target.check(record, self.options(record)) if anew else ():
+                        missing.setdefault(sentence)
                 except (SkipRecord, RecordFailed):
                     continue
-                for sentence in self.target.check(record, self.options(record)):
-                    missing.setdefault(sentence)
+                except (ConnectorError, DatabaseTrouble):
+                    raise
+                except Exception:
+                    continue  # it fails by name when its turn comes
 
     def _fetch(self, number: str) -> int | None:
         """Read one record by its number, now; returns its row."""
         found = self.source.number(number)
         if found is None:
             raise StopRun(f"{self.profile.entity} {number} was not found in {self.source.connector.account.name}.")
+        found = fitted(found)
         missing: OrderedDict[str, None] = OrderedDict()
         with self.database.reading() as session:
             row = self.ledger.known(session, [found.key]).get(found.key)
@@ -505,10 +589,12 @@ class Run:
             try:
                 if ready:
                     self.target.prepare(ready, self.options)
-            except (AccessDenied, StopRun):
+            except (AccessDenied, StopRun, DatabaseTrouble):
                 raise
             except RetryLater as error:
                 raise StopRun(f"{error}. All records wait for the next run.") from error
+            except Exception:  # of one record perhaps, which will say so itself when it is written
+                log.exception("profile %s: not all could be looked up in advance", self.profile.name)
             list(pool.map(self._attempt, rows, loaded))
             if self.halt is not None or self.stop.is_set():
                 return
@@ -535,6 +621,11 @@ class Run:
         """Claim, write, log: one record. Nothing that a record does stops the others."""
         if self.halt is not None or self.stop.is_set():
             return
+        try:
+            self.may_write()
+        except StopRun as error:
+            self._end_all(error)
+            return
         claimed = self.ledger.claim(row)
         if claimed is None:
             return
@@ -555,8 +646,7 @@ class Run:
                 raise RecordFailed(f"It ended its worker {claimed.tries - 1} times without progress and is set aside.")
             if isinstance(record, Exception):
                 raise record
-            self.source.admits(record, options)
-            if missing := self.target.check(record, options):
+            if self._admits(record, options, row) and (missing := self.target.check(record, options)):
                 raise RecordFailed(
                     f"{self.profile.entity} {row.source_number}: {'; '.join(missing)}.",
                     setting=next((one.setting for one in missing if isinstance(one, Missing)), None),
@@ -591,14 +681,18 @@ class Run:
             said = f"{error}. Next attempt at {at:%H:%M:%S} UTC."
             return end(SyncStatus.PENDING, said, doubt=doubt, after=after, uncount=not error.counts)
         except StopRun as error:
-            with self._guard:
-                self.halt = self.halt or error
+            self._end_all(error)
             return end(SyncStatus.PENDING, f"The run stopped: {error}", uncount=True)
         except DatabaseTrouble:
             raise
         except Exception as error:
             log.exception("%s %s", self.profile.entity, row.source_number)
             return end(SyncStatus.FAILED, f"An unexpected fault ({type(error).__name__}); the log has the details.")
+
+    def _end_all(self, error: ConnectorError) -> None:
+        """Nothing in this run can succeed any more: what is on its way ends, nothing else begins."""
+        with self._guard:
+            self.halt = self.halt or error
 
     def _finish(self, row: Any, known: Attempt, status: SyncStatus, message: str, **more: Any) -> str:
         self.ledger.finish(row, status, message, refs=known.refs, target_id=known.target_id, **more)
@@ -665,6 +759,7 @@ class Run:
 
     def _plan(self, page: Sequence[Found], all_missing: OrderedDict[str, None], *, asked: bool = False) -> None:
         """What would be done with these records; of those that are done only when a person asked for them."""
+        page = [fitted(found) for found in page]
         with self.database.reading() as session:
             rows = self.ledger.known(session, [found.key for found in page])
         for found in page:
@@ -676,7 +771,7 @@ class Run:
                 continue
             line: dict[str, Any] = {"source_id": found.key, "source_number": found.number, "calls": []}
             missing: OrderedDict[str, None] = OrderedDict()
-            decision = self._decide(found, row, missing, asked=True)
+            decision = self._decide(found, row, missing)
             if decision is None:
                 line.update(action="skip", message="Nothing changed since it was written.")
             elif decision.status != SyncStatus.PENDING:
@@ -686,8 +781,14 @@ class Run:
                 all_missing.update(missing)
                 self.tally["failed"] += 1
                 line.update(action="failed", message="; ".join(missing))
+            elif decision.next_attempt_at is not None and not asked:
+                self.tally["pending"] += 1
+                line.update(action="pending", message=decision.message, setting=decision.setting)
             else:
                 self._plan_write(found, row, line)
+                if decision.next_attempt_at is not None:
+                    said = f"A run by the clock would leave it for now: {decision.message}"
+                    line["message"] = f"{line['message']} {said}"
             if self.planned is None:
                 self.plan.append(line)
             else:
@@ -695,7 +796,7 @@ class Run:
 
     def _plan_write(self, found: Found, row: Any, line: dict[str, Any]) -> None:
         record = self._parsed.pop(found.key)[1]
-        known = Plan(self.links, (row.refs if row is not None else {}) or {})
+        known = Plan(self.ledger, self.links, row)
         options = self.options(record)
         before = len(self.target.client.planned)
         try:
@@ -711,11 +812,23 @@ class Run:
             status = "failed"
             self._because(str(error), found.number)
             line.update(action="failed", message=str(error))
+        except (ConnectorError, DatabaseTrouble):
+            raise
+        except Exception as error:
+            log.exception("%s %s", self.profile.entity, found.number)
+            status, said = "failed", f"An unexpected fault ({type(error).__name__}); the log has the details."
+            self._because(said, found.number)
+            line.update(action="failed", message=said)
         self.tally[status] += 1
         line["notes"] = known.notes
         line["scope"] = {"website": getattr(record, "website", None), "store": getattr(record, "store", None)}
         line["calls"] = [
-            {"method": method, "path": path, "body": body, "origins": self._origins(method, path, body, record)}
+            {
+                "method": method,
+                "path": path,
+                "body": json.loads(dumps(body)),  # as it is sent: numbers are numbers
+                "origins": self._origins(method, path, body, record),
+            }
             for method, path, body in self.target.client.planned[before:]
         ]
         del self.target.client.planned[before:]
@@ -734,7 +847,8 @@ class Run:
 
     def counts(self) -> Counter[str]:
         counts = Counter(self.tally)
-        counts["pending"] = 0 if self.dry_run else self.ledger.count_pending()
+        if not self.dry_run:
+            counts["pending"] = self.ledger.count_pending()
         return counts
 
     def tell(self, text: str, *, done: int | None = None, total: int | None = None) -> None:

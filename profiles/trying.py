@@ -11,14 +11,12 @@ import json
 import logging
 import threading
 import time
-from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping
 from typing import Any
 
-from connector import ConnectorError, Entry, Finding, Host
-from connector.client import LoggedCall
+from connector import ConnectorError, Finding
 from connector.registry import connector as find_connector
+from connector.testing import MemoryHost, MemoryState
 from profiles.wiring import account
 
 log = logging.getLogger(__name__)
@@ -27,53 +25,12 @@ KEPT_SECONDS = 900.0
 MOST_KEPT = 200
 
 
-class _Facts:
-    """Shared facts (`connector.SharedState`) of one draft, in memory."""
+class _Facts(MemoryState):
+    """Shared facts of one draft; `used` says when it was last tried."""
 
     def __init__(self) -> None:
+        super().__init__()
         self.used = time.monotonic()
-        self._facts: dict[str, dict[str, Any]] = {}
-        self._guard = threading.RLock()
-        self._locks: dict[str, threading.Lock] = defaultdict(threading.Lock)
-
-    def read(self, key: str) -> dict[str, Any] | None:
-        with self._guard:
-            return self._facts.get(key)
-
-    def change(
-        self, key: str, change: Callable[[dict[str, Any] | None], dict[str, Any] | None]
-    ) -> dict[str, Any] | None:
-        with self._guard:
-            made = change(self._facts.get(key))
-            if made is None:
-                self._facts.pop(key, None)
-            else:
-                self._facts[key] = made
-            return made
-
-    @contextmanager
-    def lock(self, key: str, seconds: float) -> Iterator[bool]:
-        with self._guard:
-            lock = self._locks[key]
-        with lock:
-            yield True
-
-
-class _Nothing(Host):
-    """A host that keeps nothing: no catalogue, no data log."""
-
-    def __init__(self, facts: _Facts) -> None:
-        self.state = facts
-        self.stop = threading.Event()
-
-    def catalogue(self, kind: str) -> Sequence[Entry]:
-        return ()
-
-    def learn(self, kind: str, entries: Iterable[Entry]) -> None:
-        pass
-
-    def log(self, call: LoggedCall) -> None:
-        pass
 
 
 _drafts: dict[str, _Facts] = {}
@@ -99,7 +56,9 @@ def check_unsaved(name: str, code: str, base_url: str, credentials: Mapping[str,
     """The connection test of what is in a form. Raises nothing, stores nothing."""
     try:
         facts = account(name, code, base_url, credentials)
-        made = find_connector(code)(facts, _Nothing(_facts_of(code, facts.base_url, credentials)))
+        host = MemoryHost()
+        host.state = _facts_of(code, facts.base_url, credentials)
+        made = find_connector(code)(facts, host)
         try:
             return made.check()
         finally:

@@ -73,11 +73,13 @@ def account(name: str, code: str, base_url: str, credentials: Mapping[str, Any])
             **{key: value for key, value in load(revealed, schema).items() if value is not None},
         }
         allowed = private_allowed()
+        secrets = (values.get(one.name) for one in declared(schema) if one.secret)
         return Account(
             name=name,
             base_url=check_base_url(base_url, allow_private=allowed),
             settings=Options(values),
             allow_private=allowed,
+            secrets=tuple(one for one in secrets if isinstance(one, str)),
         )
     except (LookupError, MissingSecret, ValueError) as error:
         raise StopRun(f"Connection {name}: {error.args[0]}") from error
@@ -87,13 +89,18 @@ def account(name: str, code: str, base_url: str, credentials: Mapping[str, Any])
 
 @contextmanager
 def connected(
-    database: Database, connection_id: int, *, task_id: int | None = None, stop: threading.Event | None = None
+    database: Database,
+    connection_id: int,
+    *,
+    task_id: int | None = None,
+    stop: threading.Event | None = None,
+    may_write: Callable[[], None] | None = None,
 ) -> Iterator[Connector]:
     """The connector of a stored connection, at work until the block ends. Raises StopRun when it cannot be set up."""
     with database.reading() as session:
         row = session.get_one(models.Connection, connection_id)
     facts = account(row.name, row.connector, row.base_url, unseal(row.credentials))
-    host = Hosting(database, row.id, row.connector, task_id=task_id, stop=stop)
+    host = Hosting(database, row.id, row.connector, task_id=task_id, stop=stop, may_write=may_write)
     made = find_connector(row.connector)(facts, host)
     try:
         yield made

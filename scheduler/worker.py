@@ -6,12 +6,13 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from sqlalchemy import select
 from sqlalchemy.exc import SQLAlchemyError
 
+from connector import StopRun
 from profiles import sync
 from profiles.db import Database, DatabaseTrouble, now
 from profiles.models import Profile, Task, TaskStatus
@@ -23,6 +24,8 @@ from scheduler.rows import LEASE, PROCESSING, lock_profile
 log = logging.getLogger(__name__)
 
 RENEW_SECONDS = 10.0
+SURE_SECONDS = LEASE.total_seconds() * 2 / 3  # so long after a renewal it acts without asking: the rest is for what is
+# on its way then, and for clocks of two hosts that differ
 LISTEN_SECONDS = 2.0  # so soon a request to stop is heard and progress is shown
 FINISH_SECONDS = (0, 1, 5, 15, 30)  # pauses before each attempt to store the end of a run
 
@@ -53,18 +56,34 @@ class Claimed:
     profile_id: int
     epoch: int
     request: Mapping[str, Any]
+    at: Instant  # before it was claimed: its lease lasts from then
+
+
+Instant = tuple[float, ...]
+
+
+def instant() -> Instant:
+    """Now, by clocks that go on while the process, or the whole machine, sleeps: the monotonic one does not."""
+    boot = time.clock_gettime(time.CLOCK_BOOTTIME) if hasattr(time, "CLOCK_BOOTTIME") else time.monotonic()
+    return boot, time.time()
+
+
+def seconds_since(then: Instant) -> float:
+    """By the clock that went furthest: to be asleep for too long is worse than to ask once too often."""
+    return max(now_ - before for now_, before in zip(instant(), then, strict=True))
 
 
 def perform(
     database: Database, task_id: int, *, progress: Tell | None = None, stop: threading.Event | None = None
 ) -> Outcome | None:
     """Claim the task and run it to its end. None: it is not to be had (another worker, or its profile is at work)."""
+    moment = instant()
     with database.session() as session:
         epoch = tasks.claim(session, task_id, me())
         if epoch is None:
             return None
         row = session.execute(select(Task.profile_id, Task.request).where(Task.id == task_id)).one()
-    claimed = Claimed(task_id=task_id, profile_id=row.profile_id, epoch=epoch, request=row.request or {})
+    claimed = Claimed(task_id=task_id, profile_id=row.profile_id, epoch=epoch, request=row.request or {}, at=moment)
     return _run(database, claimed, progress, stop or threading.Event())
 
 
@@ -77,7 +96,7 @@ def run_now(
     stop: threading.Event | None = None,
 ) -> Outcome:
     """Run a profile at once, here. Raises AlreadyRunning; a run whose worker was killed does not stand in the way."""
-    at = now()
+    at, moment = now(), instant()
     with database.session() as session:
         lock_profile(session, profile.id)
         tasks.bury_dead(session, at, profile_id=profile.id)
@@ -87,7 +106,7 @@ def run_now(
         if epoch is None:  # PostgreSQL: a worker claimed another task of the profile since we looked
             _refuse_running(session, profile)
             raise AlreadyRunning(f"Profile {profile.name} was just started by another worker.")
-    claimed = Claimed(task_id=asked.id, profile_id=profile.id, epoch=epoch, request=dict(request or {}))
+    claimed = Claimed(task_id=asked.id, profile_id=profile.id, epoch=epoch, request=dict(request or {}), at=moment)
     return _run(database, claimed, progress, stop or threading.Event())
 
 
@@ -102,12 +121,25 @@ def _refuse_running(session: Any, profile: Profile) -> None:
         )
 
 
+def lost() -> StopRun:
+    return StopRun(
+        f"This run showed no sign of life for {LEASE.seconds} s (its process slept, or the database was away), so another "
+        "run may have taken its place. It has stopped and sends nothing more."
+    )
+
+
 class Lease:
-    """Keeps a claimed task ours while it runs, writes how far it is, and hears requests to stop. A context."""
+    """Keeps a claimed task ours while it runs, writes how far it is, and hears requests to stop. A context.
+
+    `may_write` is asked right before each change. Normally it compares two clocks; after a sleep that may have cost the
+    lease (a stopped process, a suspended machine, a database that was away) it asks the database first.
+    """
 
     def __init__(self, database: Database, claimed: Claimed, stop: threading.Event) -> None:
         self.database, self.claimed, self.stop = database, claimed, stop
         self.lost = False
+        self._renewed = claimed.at
+        self._asking = threading.Lock()
         self._progress: Progress | None = None
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._keep, name=f"lease of task {claimed.task_id}", daemon=True)
@@ -123,30 +155,44 @@ class Lease:
         self._over.set()
         self._thread.join(timeout=RENEW_SECONDS)
 
+    def may_write(self) -> None:
+        """Raises StopRun when the task is, or may be, somebody else's by now; DatabaseTrouble when nobody can tell."""
+        if not self.lost and seconds_since(self._renewed) >= SURE_SECONDS:
+            with self._asking:  # one asks for all
+                if not self.lost and seconds_since(self._renewed) >= SURE_SECONDS:
+                    self._heed(self._renew(self._progress))
+        if self.lost:
+            raise lost()
+
+    def _heed(self, hold: tasks.Hold) -> None:
+        self.lost = self.lost or not hold
+        if self.lost or hold.stop_asked:
+            self.stop.set()
+
     def _keep(self) -> None:
-        renewed = time.monotonic()
         written: Progress | None = None
         while not self.lost and not self._over.wait(min(LISTEN_SECONDS, RENEW_SECONDS)):
-            moment, progress = time.monotonic(), self._progress
+            progress = self._progress
             try:
-                if moment - renewed >= RENEW_SECONDS or progress is not written:
+                if seconds_since(self._renewed) >= RENEW_SECONDS or progress is not written:
                     hold = self._renew(progress)
-                    renewed, written = moment, progress
+                    written = progress
                 else:
                     hold = self._listen()
             except (DatabaseTrouble, SQLAlchemyError) as trouble:
-                if moment - renewed < LEASE.total_seconds():
+                if seconds_since(self._renewed) < LEASE.total_seconds():
                     continue  # the lease still holds; perhaps the database comes back in time
                 log.warning("task %s: the lease ran out: %s", self.claimed.task_id, trouble)
                 hold = tasks.Hold(kept=False)
-            self.lost = not hold
-            if self.lost or hold.stop_asked:
-                self.stop.set()
+            self._heed(hold)
 
     def _renew(self, progress: Progress | None) -> tasks.Hold:
-        counts = describe(progress) if progress else None
+        counts, moment = describe(progress) if progress else None, instant()
         with self.database.session() as session:
-            return tasks.renew(session, self.claimed.task_id, self.claimed.epoch, counts)
+            hold = tasks.renew(session, self.claimed.task_id, self.claimed.epoch, counts)
+        if hold:
+            self._renewed = moment
+        return hold
 
     def _listen(self) -> tasks.Hold:
         with self.database.reading() as session:
@@ -185,7 +231,10 @@ def _run(database: Database, claimed: Claimed, progress: Tell | None, stop: thre
                 dry_run=bool(claimed.request.get("dry_run")),
                 stop=stop,
                 progress=tell,
+                may_write=lease.may_write,
             )
+            if lease.lost:
+                result = _cut_short(result)
             status, message = judge(result)
         except Exception as error:
             log.exception("task %s of profile %s broke off", claimed.task_id, claimed.profile_id)
@@ -203,6 +252,13 @@ def _run(database: Database, claimed: Claimed, progress: Tell | None, stop: thre
         log.warning("task %s ended (%s), but was given to somebody else meanwhile", claimed.task_id, message)
     log.info("task %s of profile %s: %s, %s", claimed.task_id, claimed.profile_id, status, message)
     return Outcome(task_id=claimed.task_id, status=status, message=message, counts=counts, result=result, stored=stored)
+
+
+def _cut_short(result: Result) -> Result:
+    """What the run came to when its lease was lost: whatever it thinks itself, it did not end well."""
+    told = str(lost())
+    message = result.message if told in result.message else f"{told} Before that: {result.message}"
+    return replace(result, status=TaskStatus.ERROR, message=message, could_run=False)
 
 
 def judge(result: Result) -> tuple[TaskStatus, str]:

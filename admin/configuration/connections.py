@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 from admin import audit
 from admin.configuration.document import ConnectionSpec, Fault, near
 from admin.configuration.lookup import systems
-from admin.configuration.references import is_reference, references, stands_for, variable
+from admin.configuration.references import is_reference, misspelt, references, stands_for, variable
 from admin.configuration.words import name_problems, plain, subject
 from connector import registry
 from connector.client import check_base_url
@@ -111,6 +111,8 @@ class ConnectionPlan:
                 kept[name] = self._before[name]
             elif is_reference(value):
                 kept[name] = value
+            elif wrong := misspelt(value):
+                self._fault(f"credentials.{name}", wrong)
             elif isinstance(value, dict | list):
                 self._fault(f"credentials.{name}", "Expected one value.")
             else:

@@ -14,8 +14,10 @@ from admin import audit
 from admin.configuration.document import Fault, ProfileSpec, near
 from admin.configuration.lookup import connection
 from admin.configuration.references import (
+    by_path,
     by_scope,
     is_reference,
+    misspelt,
     secret_spots,
     settings_variable,
     stands_for,
@@ -84,11 +86,19 @@ class ProfilePlan:
             return {}
         self._known = {one.name: one.field for one in found.settings}
         try:
-            return self._sealed(check_settings(found.schemas, self._with_kept_values()))
+            checked = check_settings(found.schemas, self._with_kept_values())
+            self._check_references(checked)
+            return self._sealed(checked)
         except Problem as error:
             for path, sentences in error.problems.items():
                 self._fault(f"settings.{path}", " ".join(sentences))
             return {}
+
+    def _check_references(self, settings: Mapping[str, Any]) -> None:
+        for path, values in by_path(settings):
+            for spot in secret_spots(self._known, values):
+                if wrong := misspelt(spot.value):
+                    self._fault(".".join(("settings", *path, *spot.path)), wrong)
 
     def _with_kept_values(self) -> dict[str, Any]:
         """The given settings; what is hidden in them, by a form or by export, is the stored value.

@@ -77,7 +77,8 @@ def _compose(text: str) -> yaml.Node | None:
             hint = " A value that begins with * (as many cron lines do) or & must stand in quotes."
         mark = error.problem_mark or error.context_mark
         line = mark.line + 1 if mark else None
-        raise Wrong([Fault("", f"This is not YAML: {said}.{hint}", line=line)]) from error
+        # Not `from error`: that one quotes the line, and in a traceback a password with it.
+        raise Wrong([Fault("", f"This is not YAML: {said}.{hint}", line=line)]) from None
     except yaml.reader.ReaderError as error:
         line = text.count("\n", 0, error.position) + 1
         raise Wrong([Fault("", "A character stands here that YAML does not allow.", line=line)]) from error

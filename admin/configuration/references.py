@@ -14,7 +14,7 @@ from marshmallow.fields import Field
 
 from connector import registry
 from connector.settings import Secret, Setting, declared
-from profiles.secrets import REFERENCE
+from profiles.secrets import REFERENCE, REFERRING
 from profiles.settings import EngineOptions
 from profiles.wiring import declarations
 
@@ -49,10 +49,16 @@ def variable(connection_name: str, key: str) -> str:
 
 def by_scope(settings: Mapping[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
     """The values of each scope of a profile with a name for the scope, which is empty for the global one."""
-    yield "", settings.get("global") or {}
+    for path, values in by_path(settings):
+        yield "" if path == ("global",) else f"{path[0][:-1]}_{path[1]}", values
+
+
+def by_path(settings: Mapping[str, Any]) -> Iterator[tuple[tuple[str, ...], dict[str, Any]]]:
+    """The same with the path of each scope: `global`, then `stores`, `de`."""
+    yield ("global",), settings.get("global") or {}
     for part in ("websites", "stores"):
         for code, values in (settings.get(part) or {}).items():
-            yield f"{part[:-1]}_{code}", values
+            yield (part, code), values
 
 
 @dataclass(frozen=True)
@@ -129,3 +135,10 @@ def stands_for(value: Any, name: str, stored: Any) -> bool:
 
 def is_reference(value: Any) -> bool:
     return isinstance(value, str) and REFERENCE.match(value) is not None
+
+
+def misspelt(value: Any) -> str | None:
+    """What is wrong with a reference that names no variable; None for references and for all that is none."""
+    if not isinstance(value, str) or not value.strip().startswith(REFERRING) or is_reference(value):
+        return None
+    return "After env: stands the name of an environment variable: letters, digits and _, not beginning with a digit."

@@ -152,3 +152,10 @@ for (const part of document.querySelectorAll("[data-poll]")) {
 }
 window.addEventListener("offline", () => reached(false));
 window.addEventListener("online", () => reached(true));
+
+// where tabs are wider than the window, the one that is shown is in sight
+for (const tab of document.querySelectorAll(".tabs a[aria-current]")) {
+  const bar = tab.parentElement;
+  const over = tab.getBoundingClientRect().right - bar.getBoundingClientRect().right;
+  if (over > 0) bar.scrollLeft = over + 48;
+}

@@ -32,11 +32,11 @@ WORDS = {"_": None, "later": None, "n_": (1, 2)}
 # calls whose first text is a sentence that may be stored, and keywords that hold one
 SAYING = {
     "RecordFailed", "SkipRecord", "StopRun", "RetryLater", "InDoubt", "Unreachable", "AccessDenied", "MissingSecret",
-    "DatabaseTrouble", "CronProblem", "note", "end", "_because", "append", "setdefault", "_fault", "Refused",
+    "DatabaseTrouble", "CronProblem", "note", "end", "_because", "append", "setdefault", "_fault", "Refused", "once",
 }  # fmt: skip
 DIRECTIONS = ("export", "import")
 KEYWORDS = {"message", "said", "error", "reason"}
-NAMES = {"said", "message", "text", "told", "what"}
+NAMES = {"said", "message", "text", "told", "what", "items", "paid", "remark"}
 
 
 def main() -> int:
@@ -145,6 +145,11 @@ def sentences(file: Path) -> Iterator[str]:
             yield from _text(node.value)
 
 
+def _plain(text: str) -> str:
+    """Without braces but {input}, which marshmallow fills with what was typed."""
+    return "{input}".join(part.replace("{", "(").replace("}", ")") for part in text.split("{input}"))
+
+
 def _text(node: ast.AST) -> Iterator[str]:
     if isinstance(node, ast.Constant) and isinstance(node.value, str):
         if " " in node.value.strip():
@@ -158,10 +163,7 @@ def _text(node: ast.AST) -> Iterator[str]:
     elif isinstance(node, ast.JoinedStr):
         places = iter(ascii_lowercase)
         made = "".join(
-            str(part.value).replace("{", "(").replace("}", ")")
-            if isinstance(part, ast.Constant)
-            else f"{{{next(places)}}}"
-            for part in node.values
+            _plain(str(part.value)) if isinstance(part, ast.Constant) else f"{{{next(places)}}}" for part in node.values
         )
         if " " in made.strip():
             yield made

@@ -101,6 +101,8 @@ FIELDS = {
     "said": later("Message"),
     "changes": later("Changes"),
     "cause": later("Cause"),
+    "last": later("The newest"),
+    "order": later("Order"),
 }
 # kind → (its table, the page of one, the argument of its address)
 SUBJECTS: dict[str, tuple[Any, Sequence[str], str]] = {

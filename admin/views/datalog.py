@@ -22,7 +22,9 @@ from admin.views.base import View, expose
 from admin.views.frame import english
 from admin.views.listing import clean, fetch, like, starts_with
 from admin.views.present import zone
+from admin.views.profile import system_label
 from admin.views.words import later
+from connector.registry import plugins
 from connector.settings import GLOBAL, declared
 from profiles.models import Connection, DataLog, Profile, SyncRecord, Task
 from profiles.settings import EngineOptions
@@ -49,6 +51,7 @@ class Log(View):
     def index(self) -> ResponseReturnValue:
         with self.database.reading() as session:
             connections = session.scalars(select(Connection).order_by(Connection.name)).all()
+            found = plugins()
             timezone = usual_zone(session)
             asked = Asked.read(request.args, timezone)
             query, keys, residual = asked.query(connections)
@@ -57,6 +60,7 @@ class Log(View):
                 listing=fetch(session, query, keys, residual=residual),
                 connections=connections,
                 systems=sorted({one.connector for one in connections}),
+                names={code: system_label(found, code) for code in found},
                 levels=LEVELS,
                 methods=METHODS,
                 asked=asked,

@@ -6,6 +6,7 @@ import hashlib
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 from flask import abort, flash, jsonify, redirect, request, url_for
@@ -124,17 +125,18 @@ class DryRuns(ProfilePage):
                 counted=counted,
                 wanted=wanted if wanted in counted else "",
                 problem=problem,
-                form=_form(),
+                form=_form(run.request if run is not None else {}),
                 most=rehearsal.MOST_LAST,
                 busy=run is not None and run.status == TaskStatus.PROCESSING and not rehearsal.silent(run),
             )
 
 
-def _form() -> dict[str, str]:
-    """What the form shows: what was typed, or the order that a link named."""
+def _form(before: Mapping[str, Any] = MappingProxyType({})) -> dict[str, str]:
+    """What the form shows: what was typed, or the order that a link named, or what the shown run was asked."""
     order = (request.form.get("order") or request.args.get("order") or "").strip()[:128]
-    which = request.form.get("which") or ("order" if order else "due")
-    return {"which": which, "last": request.form.get("last") or str(USUAL_LAST), "order": order}
+    which = request.form.get("which") or ("order" if order else next(iter(before), "due"))
+    last = request.form.get("last") or str(before.get("last") or USUAL_LAST)
+    return {"which": which, "last": last, "order": order or str(before.get("order") or "")}
 
 
 def _request() -> tuple[dict[str, Any], str]:

@@ -11,23 +11,23 @@ from flask_wtf.csrf import CSRFError
 from werkzeug.exceptions import HTTPException
 
 from admin.auth import asked_page
-from admin.views.words import _
+from admin.views.words import _, later
 from profiles.db import DatabaseTrouble
 
 log = logging.getLogger(__name__)
 
 SAID = {
-    400: ("That request could not be understood", "Go back and try again."),
-    403: ("You may not do that", "Your role does not include that. Ask an admin if you need more."),
-    404: ("There is nothing here", "It may have been deleted, or the address is not complete."),
-    405: ("That does not work here", "Go back and use the buttons of the page."),
-    413: ("That is too much at once", "The form holds more than can be taken in one go."),
-    429: ("Too many attempts", "Wait a minute, then try again."),
+    400: (later("That request could not be understood"), later("Go back and try again.")),
+    403: (later("You may not do that"), later("Your role does not include that. Ask an admin if you need more.")),
+    404: (later("There is nothing here"), later("It may have been deleted, or the address is not complete.")),
+    405: (later("That does not work here"), later("Go back and use the buttons of the page.")),
+    413: (later("That is too much at once"), later("The form holds more than can be taken in one go.")),
+    429: (later("Too many attempts"), later("Wait a minute, then try again.")),
     500: (
-        "Something went wrong on our side",
-        "Nothing was changed by this page. It is in the log under the number below.",
+        later("Something went wrong on our side"),
+        later("Nothing was changed by this page. It is in the log under the number below."),
     ),
-    503: ("The database does not answer", ""),
+    503: (later("The database does not answer"), ""),
 }
 
 
@@ -43,10 +43,8 @@ def _page(
 ) -> ResponseReturnValue:
     title, usual = SAID.get(code, SAID[400])
     if request.path.endswith(".json"):
-        return jsonify(error=_(title)), code
-    return render_template(
-        "error.html", code=code, title=_(title), hint=hint or _(usual), number=number, form=form
-    ), code
+        return jsonify(error=str(title)), code
+    return render_template("error.html", code=code, title=title, hint=hint or usual, number=number, form=form), code
 
 
 def _stale(error: CSRFError) -> ResponseReturnValue:

@@ -5,9 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
+from admin.views.words import later
 from profiles.db import Database, now
 from profiles.models import Connection
 from profiles.wiring import budgets
+
+_LABELS = (later("Reads"), later("Writes"))  # what connectors call their limits
 
 
 @dataclass(frozen=True, kw_only=True)

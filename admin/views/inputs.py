@@ -489,7 +489,7 @@ def _is_switch(cell: fields.Field[Any], columns: Sequence[tuple[str, fields.Fiel
 def _rows(name: str, form: Form) -> list[str]:
     """The row numbers that the form holds, in the order of the page."""
     pattern = re.compile(rf"{re.escape(name)}\.(\d{{1,6}})\.key")
-    return [found[1] for key in form if (found := pattern.fullmatch(key))]
+    return [found[1] for key in form if key and (found := pattern.fullmatch(key))]
 
 
 def row_problems(one: fields.Field[Any], name: str, form: Form) -> list[str]:

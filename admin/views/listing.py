@@ -9,10 +9,12 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from babel.numbers import format_decimal
 from flask import request, url_for
 from sqlalchemy import ColumnElement, Select, and_, func, literal_column, or_, select
 from sqlalchemy.orm import Session
 
+from admin.views import words
 from profiles.db import Database
 from profiles.models import Moment
 
@@ -117,7 +119,8 @@ def counted(session: Session, query: Select[*tuple[Any, ...]]) -> str:
     bare = query.with_only_columns(literal_column("1"), maintain_column_froms=True)
     capped = bare.order_by(None).limit(MOST_COUNTED + 1).subquery()
     count = session.scalar(select(func.count()).select_from(capped)) or 0
-    return f"{MOST_COUNTED:,}+" if count > MOST_COUNTED else f"{count:,}"
+    shown = str(format_decimal(min(count, MOST_COUNTED), locale=words.locale()))
+    return f"{shown}+" if count > MOST_COUNTED else shown
 
 
 def walk(

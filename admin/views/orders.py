@@ -186,8 +186,12 @@ class Orders(ProfilePage):
         if request.method == "POST":
             try:
                 with wiring.connected(self.database, shown.source.id) as source:
-                    found = source.resource(shown.profile.entity).get(record.source_id)
-                if found is None:
+                    resource = source.resource(shown.profile.entity)
+                    offered = resource.offers("get")
+                    found = resource.get(record.source_id) if offered else None
+                if not offered:
+                    problem = _("{source} cannot be asked for a single record.", source=shown.source.name)
+                elif found is None:
                     problem = _("{source} no longer has it.", source=shown.source.name)
                 else:
                     said, problem = found.payload, found.error or ""

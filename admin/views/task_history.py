@@ -12,9 +12,9 @@ from admin import derive
 from admin.views.base import expose
 from admin.views.frame import ProfilePage
 from admin.views.listing import clean, fetch, like
-from admin.views.tasks import span_asked, status_asked
+from admin.views.tasks import IN_ORDER, span_asked, status_asked
 from admin.views.workers import plain
-from profiles.models import TaskHistory, TaskStatus
+from profiles.models import TaskHistory
 
 
 class TaskHistories(ProfilePage):
@@ -53,7 +53,7 @@ class TaskHistories(ProfilePage):
             listing=listing,
             columns=derive.task_history_columns(),
             rows=[{**row, "message": plain(row["message"])} for row in listing.rows],
-            statuses=list(TaskStatus),
+            statuses=IN_ORDER,
             filters={"status": status, "text": text, "since": span.since, "until": span.until},
             filtered=bool(looked_for),
         )

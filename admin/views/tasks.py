@@ -28,6 +28,15 @@ from profiles.models import Profile, Task, TaskStatus
 from scheduler import tasks
 from scheduler.rows import PENDING, PROCESSING
 
+# as a run goes through them, its trouble last
+IN_ORDER = (
+    TaskStatus.PENDING,
+    TaskStatus.PROCESSING,
+    TaskStatus.SUCCESS,
+    TaskStatus.ERROR,
+    TaskStatus.MISSED,
+)
+
 FIELDS = (
     Task.id,
     Task.profile_id,
@@ -180,7 +189,7 @@ class Tasks(ProfilePage):
             coming=coming[0] if coming else None,
             said=announced(running, ended),
             paged=status not in (TaskStatus.PROCESSING, TaskStatus.PENDING),
-            statuses=list(TaskStatus),
+            statuses=IN_ORDER,
             filters={"status": status, "since": span.since, "until": span.until},
         )
 

@@ -9,12 +9,16 @@ from __future__ import annotations
 
 import re
 import sys
+from datetime import date
+from decimal import Decimal
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 from babel import Locale
+from babel.dates import format_date
 from babel.messages.pofile import read_po
+from babel.numbers import format_decimal
 from babel.support import LazyProxy
 from flask import Flask, has_request_context, request
 from flask_babel import Babel, get_locale
@@ -60,7 +64,7 @@ def phrase(text: str, /, **english: str) -> str:
 
 def n_(one: str, many: str, count: int, /, **values: object) -> str:
     """One of two texts by a count, which both may name as {n}."""
-    return _(one if count == 1 else many, n=count, **values)
+    return _(one if count == 1 else many, n=format_decimal(count, locale=locale()), **values)
 
 
 def later(text: str, /, **values: object) -> Any:
@@ -78,9 +82,56 @@ def told(sentence: str | None, spoken: str | None = None) -> str:
         return exact
     for pattern, said in _patterns(spoken):
         if found := pattern.fullmatch(sentence):
-            return said.format(**{name: told(value, spoken) for name, value in found.groupdict().items()})
+            return _local(
+                said.format(**{name: told(value, spoken) for name, value in found.groupdict().items()}), spoken
+            )
     parts = re.split(r"(?<=[.!?:;])\s+", sentence)
-    return " ".join(told(part, spoken) for part in parts) if len(parts) > 1 else sentence
+    if len(parts) > 1:
+        return " ".join(told(part, spoken) for part in parts)
+    end = sentence[-1] if sentence[-1] in ".:;" else ""
+    pieces = [_piece(piece, spoken) for piece in sentence.removesuffix(end).split(", ")]
+    return ", ".join(pieces) + end if all(pieces) else _local(sentence, spoken)
+
+
+def _piece(piece: str, spoken: str) -> str:
+    """A part of a list: "5 failed", "3 items", "payment 300"; empty where nobody translated it."""
+    if exact := words(spoken).get(piece):
+        return exact
+    if found := re.fullmatch(r"(\d+) (.+)", piece):
+        count, thing = found.groups()
+        if said := _ends(spoken).get(("", thing)):
+            return said.format(count)
+        return f"{count} {word}" if (word := words(spoken).get(thing)) else ""
+    if (found := re.fullmatch(r"(.+) (\S*\d\S*)", piece)) and (said := _ends(spoken).get((found[1], ""))):
+        return said.format(found[2])
+    return ""
+
+
+@cache
+def _ends(spoken: str) -> dict[tuple[str, str], str]:
+    """Short texts that begin or end with their only {place}, by what stands before and after it."""
+    found = {}
+    for text, said in words(spoken).items():
+        if (match := re.fullmatch(r"(?:([^{}]+) )?\{\w+\}(?: ([^{}]+))?", text)) and len(text) < 40:
+            found[match[1] or "", match[2] or ""] = re.sub(r"\{\w+\}", "{}", said)
+    return found
+
+
+def _local(text: str, spoken: str) -> str:
+    """Days and amounts of money as they are written in that language."""
+    text = re.sub(r"\b(\d{4})-(\d\d)-(\d\d)(?= \d\d:\d\d)", lambda day: _day(day, spoken), text)
+    return re.sub(
+        r"(?<![\d.])\d+\.\d\d(?= [A-Z]{3}\b)",
+        lambda amount: format_decimal(Decimal(amount[0]), "#,##0.00", locale=spoken),
+        text,
+    )
+
+
+def _day(found: re.Match[str], spoken: str) -> str:
+    try:
+        return format_date(date(*map(int, found.groups())), "medium", locale=spoken)
+    except ValueError:
+        return found[0]
 
 
 @cache
@@ -120,3 +171,13 @@ def _patterns(spoken: str) -> list[tuple[re.Pattern[str], str]]:
 def _connectors() -> list[Path]:
     modules = [sys.modules[one.connector.__module__] for one in registry.plugins().values() if one.connector]
     return [Path(one.__file__).parent / "translations" for one in modules if one.__file__]
+
+
+# what a run says of itself at its end, in parts
+_OF_RUNS = (
+    later("nothing to do"),
+    later("First reason:"),
+    later("Before that:"),
+    later("The plan:"),
+    later("Dry run, nothing was sent:"),
+)

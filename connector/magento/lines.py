@@ -9,7 +9,7 @@ from typing import Any
 
 from connector.magento import money, taxes
 from connector.magento.parts import Part, parts
-from connector.magento.reading import ZERO, Fields, number
+from connector.magento.reading import ZERO, Fields, number, plain
 from connector.magento.residual import cause
 from connector.records import Deduction, LineKind, OrderLine, Residual
 
@@ -87,14 +87,14 @@ def _line(
     if part.bears:
         rate = taxes.row_rate(item, extension, amounts, rates)
     else:  # a row without amounts says 0 percent when it means "see the other line"
-        rate = taxes.plain(told) if (told := number(item.data.get("tax_percent"))) else None
+        rate = plain(told) if (told := number(item.data.get("tax_percent"))) else None
     sku = named.text("sku") or item.text("sku")
     return OrderLine(
         key=part.key,
         kind=part.kind,
         sku=sku,
         name=named.text("name") or item.text("name") or sku or f"Item {part.key}",
-        quantity=taxes.plain(quantity),
+        quantity=plain(quantity),
         gross=amounts.gross,
         discount=amounts.discount,
         tax=amounts.tax,
@@ -121,7 +121,7 @@ def _extra(part: Part) -> Iterator[tuple[str, Any]]:
         yield "product_type", kind
     for name in KEPT:
         if value := number(part.item.data.get(name)):
-            yield name, taxes.plain(value)
+            yield name, plain(value)
     note = part.item.data.get("extension_attributes")
     message = note.get("gift_message") if isinstance(note, Mapping) else None
     if isinstance(message, Mapping) and message.get("message"):

@@ -30,10 +30,12 @@ from itertools import product
 
 from connector.client import loads
 from connector.magento.parts import Part
-from connector.magento.reading import ZERO, Fields, number
+from connector.magento.reading import ZERO, Fields, number, plain
 from connector.records import CENT, Deduction, DeductionKind, cents
 
 HUNDRED = Decimal(100)
+RATE = Decimal("0.000001")
+TOTALS = ("grand_total", "subtotal", "shipping_amount")  # of which any shows the exchange rate; the exactest first
 WRAPPINGS = (("gw", "Gift wrapping"), ("gw_items", "Gift wrapping of items"), ("gw_card", "Printed gift card"))
 CREDITS = (
     (DeductionKind.STORE_CREDIT, "customer_balance_amount", "Store credit"),
@@ -110,7 +112,21 @@ def _net(order: Fields, part: Part, quantity: Decimal) -> Decimal:
     above = part.bundle.amount("base_price") if part.bundle else ZERO
     if part.bundle and above:  # its share of what the bundle costs in the order's currency
         return base * part.bundle.amount("price") / above
-    return base * (order.amount("base_to_order_rate") or Decimal(1))
+    return base * (exchange_rate(order) or Decimal(1))
+
+
+def exchange_rate(order: Fields) -> Decimal | None:
+    """Order currency per base currency; where Magento sends none, as its totals show it. None: nothing says it."""
+    rate = order.amount("base_to_order_rate")
+    if rate > 0:
+        return plain(rate)
+    if order.text("base_currency_code") == order.text("order_currency_code"):
+        return Decimal(1)
+    for name in TOTALS:
+        ours, base = order.amount(name), order.amount(f"base_{name}")
+        if ours > 0 and base > 0:
+            return plain((ours / base).quantize(RATE))
+    return None
 
 
 def fixed_product_tax(item: Fields) -> tuple[Decimal, Decimal]:

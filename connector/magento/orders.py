@@ -31,7 +31,7 @@ class SourceOptions(Settings):
         Choices("order_status", side="source"),
         section=STATUSES,
         label="Process orders with status",
-        help="Leave blank to process all.",
+        help="Leave blank to process all. It decides what is exported; what was exported is kept up to date.",
         scopes=ALL_SCOPES,
     )
 
@@ -105,17 +105,23 @@ class Orders(Resource):
 
     def admits(self, record: Order, options: Options) -> None:
         if record.cancelled and record.replaced_by:
-            raise SkipRecord(f"order {record.number} was edited: order {record.replaced_by} took its place")
+            raise SkipRecord(
+                f"order {record.number} was edited: order {record.replaced_by} took its place", only_new=True
+            )
         if all(line.kind in COSTS for line in record.lines):
             raise SkipRecord(f"order {record.number} has no lines")
         wanted = {str(one) for one in options.get("status_filter") or ()}
         if wanted and record.status is None:
             raise SkipRecord(
-                f'order {record.number} has no status, and "Process orders with status" is set', setting="status_filter"
+                f'order {record.number} has no status, and "Process orders with status" is set',
+                setting="status_filter",
+                only_new=True,
             )
         if wanted and record.status not in wanted:
             raise SkipRecord(
-                f'status {record.status!r} is not in "Process orders with status"', setting="status_filter"
+                f'status {record.status!r} is not in "Process orders with status"',
+                setting="status_filter",
+                only_new=True,
             )
 
     def _one(self, row: Any) -> Found:

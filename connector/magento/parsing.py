@@ -11,10 +11,9 @@ from typing import Any
 
 from connector import Entry, Payload
 from connector.magento.lines import lines, shipping_method
-from connector.magento.money import deductions, exact
+from connector.magento.money import deductions, exact, exchange_rate
 from connector.magento.reading import ZERO, Fields, number
 from connector.magento.residual import flat
-from connector.magento.taxes import plain
 from connector.records import Address, Comment, Customer, Order, Payment
 
 GENDERS = {"1": "male", "2": "female"}  # 3 is "not specified"
@@ -66,7 +65,7 @@ class Parser:
             cancelled=(state or order.text("status")) == "canceled",
             currency=_currency(order),
             base_currency=order.text("base_currency_code"),
-            exchange_rate=plain(order.amount("base_to_order_rate")) or Decimal(1),
+            exchange_rate=exchange_rate(order),
             grand_total=exact(order.needed_amount("grand_total")),
             paid=_paid(order),
             customer=_customer(order, billing),

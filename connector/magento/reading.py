@@ -117,6 +117,11 @@ def number(value: Any) -> Decimal | None:
     return made if made.is_finite() else None
 
 
+def plain(rate: Decimal) -> Decimal:
+    """19 for 19.0000, so that equal rates look alike."""
+    return rate.quantize(Decimal(1)) if rate == rate.to_integral_value() else rate.normalize()
+
+
 def _shown(value: Any) -> str:
     text = repr(str(value)) if isinstance(value, Decimal) else repr(value)
     return text if len(text) <= 80 else text[:80] + "…"

@@ -9,15 +9,10 @@ from collections.abc import Iterable, Iterator
 from decimal import Decimal
 
 from connector.magento.money import HUNDRED, Amounts
-from connector.magento.reading import ZERO, Fields, number
+from connector.magento.reading import ZERO, Fields, number, plain
 from connector.records import cents
 
 SLACK = Decimal("0.015")  # a cent of rounding, and half a cent for a second, stacked rate
-
-
-def plain(rate: Decimal) -> Decimal:
-    """19 for 19.0000, so that equal rates look alike."""
-    return rate.quantize(Decimal(1)) if rate == rate.to_integral_value() else rate.normalize()
 
 
 def applied(extension: Fields, kind: str, item: str | None = None) -> Decimal | None:

@@ -48,8 +48,10 @@ def plenty_id(order: Order, options: Options, host: Host) -> str | None:
 
 def missing(order: Order, options: Options, host: Host) -> list[Missing]:
     """Every required mapping that this order needs and the settings lack."""
-    if _unmapped(order, options):
-        return []  # it is left out
+    return [] if _unmapped(order, options) else _lacking(order, options, host)  # an unmapped store is left out
+
+
+def _lacking(order: Order, options: Options, host: Host) -> list[Missing]:
     store = store_of(order)
     told: list[Missing] = []
     if plenty_id(order, options, host) is None:
@@ -74,11 +76,15 @@ def missing(order: Order, options: Options, host: Host) -> list[Missing]:
     return told
 
 
-def aim(order: Order, options: Options, host: Host, system_currency: str | None) -> Aim:
-    """Raises SkipRecord for a store that is left out, RecordFailed naming each mapping that is missing."""
-    if _unmapped(order, options):
+def aim(order: Order, options: Options, host: Host, system_currency: str | None, *, exists: bool = False) -> Aim:
+    """Raises SkipRecord for a store that is left out, RecordFailed naming each mapping that is missing.
+
+    `exists`: it was exported before. Then it is cancelled whatever is left out, and an unmapped status is no obstacle.
+    """
+    if _unmapped(order, options) and not (exists and order.cancelled):
         raise SkipRecord(f"store {store_of(order)} is not mapped", setting="only_mapped_stores")
-    if told := missing(order, options, host):
+    told = [one for one in _lacking(order, options, host) if not (exists and one.setting == "status_mapping")]
+    if told:
         raise RecordFailed(f"Order {order.number}: {'; '.join(told)}", setting=told[0].setting)
     store = mapped(options, "store_mapping", order.store) or {}
     row = mapped(options, "payment_mapping", order.payment.method)

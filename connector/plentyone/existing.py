@@ -4,41 +4,113 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from decimal import Decimal
 
-from connector import Payload, RecordFailed
-from connector.plentyone.lines import Item, ItemType
+from connector import Payload, RecordFailed, RetryLater
+from connector.plentyone.lines import EXTERNAL_LINE, Item, ItemType
 from connector.plentyone.shapes import amount, flag, key_of, rows, same, valued
 from connector.plentyone.work import Work
 from connector.records import cents
 from connector.settings import ident
 
 SALES_ORDER = 1  # order type
-EXTERNAL_ID = 7  # order property
+EXTERNAL_ID, CUSTOMER_SIGN = 7, 8  # order properties
 DELETED = 1  # date type
+CANCELLED = 8  # status
 ADDED = (3, 14, 15)  # items that PlentyONE adds by itself: parts of bundles and sets, order characteristics
 HEADS = 60  # so many orders of lists without properties are read one by one
 NEWEST_PAGES = 3
+CLOCKS = timedelta(days=1)  # an order that is older by more than this than the shop's was there before it
 
 
-def find(work: Work) -> str | None:
-    """The id of this very order, looked up in three ways: no single list can be relied on."""
+def find(work: Work, sent: Sent, linked: Mapping[str, str | None]) -> Payload | None:
+    """This very order with its items, looked up in three ways: no single list can be relied on.
+
+    `linked`: the ids of its contact and addresses. An order with the same number may belong to another store view or
+    another shop of the same client, so the number alone proves nothing.
+    """
     read = 0
-    for row in _candidates(work):
+    others: set[str | None] = {None}
+    for row in _candidates(work, linked):
+        id = key_of(row)
+        if id in others:
+            continue
         if row.get("properties") is None and _may_be_ours(work, row) and read < HEADS:
             read += 1  # a list of heads only: the order itself says what it is
-            row = work.get(f"/rest/orders/{key_of(row)}") or row
-        if _is_ours(work, row):
-            return key_of(row)
+            row = work.get(f"/rest/orders/{id}") or row
+        if not _is_ours(work, row):
+            continue
+        if not work.known.taken(str(id)):
+            whole = _whole(work, row)
+            if whole is not None and not _anothers(work, sent, linked, whole):
+                return whole
+        others.add(id)
+        work.known.note(f"Order {id} in PlentyONE has the same number and belongs to another order.")
     return None
 
 
-def _candidates(work: Work) -> Iterator[Payload]:
+def _whole(work: Work, row: Payload) -> Payload | None:
+    if row.get("orderItems") and row.get("amounts") and row.get("addressRelations") and "relations" in row:
+        return row
+    read = work.get(f"/rest/orders/{key_of(row)}")
+    if read is not None and not (isinstance(read, dict) and read.get("id")):
+        raise RetryLater(f"Order {work.order.number}: PlentyONE answered oddly when asked for its order {key_of(row)}")
+    return read
+
+
+def _anothers(work: Work, sent: Sent, linked: Mapping[str, str | None], order: Payload) -> bool:
+    """Whether this order with our number is another one's: by its customer, its age, the shop's ids of its items; and
+    where these say nothing for certain, by what speaks for it and what against."""
+    sign = valued(order.get("properties"), CUSTOMER_SIGN)
+    if sign and work.order.customer.key and not same(sign, work.order.customer.key):
+        return True
+    made = _moment(order.get("createdAt"))
+    if made is not None and made < work.order.created_at - CLOCKS:
+        return True
+    articles = (ItemType.VARIATION, ItemType.BUNDLE, ItemType.UNASSIGNED)
+    ours = {item.key for item in sent.items if item.key and item.type in articles}
+    items = [item for item in rows(order.get("orderItems")) if amount(item.get("typeId")) in articles]
+    theirs = {key for item in items if (key := valued(item.get("properties"), EXTERNAL_LINE))}
+    if ours and theirs and not theirs <= ours:
+        return True
+    speaks = [2] if ours and theirs else []
+    receiver = _receiver(order)
+    if receiver and linked.get("contact_id"):
+        speaks.append(1 if same(receiver, linked["contact_id"]) else -1)
+    placed = {
+        key_of(row, "addressId") for row in rows(order.get("addressRelations")) if amount(row.get("typeId")) in (1, 2)
+    }
+    if placed:
+        speaks.append(1 if placed == {linked.get("billing_id"), linked.get("shipping_id")} else -1)
+    total = invoice_total(order, sent.currency)
+    if total is not None:
+        speaks.append(1 if total in (sent.total, sent.total + sent.gift_cards) else -1)
+    return sum(speaks) < 0
+
+
+def _receiver(order: Mapping[str, object]) -> str | None:
+    for row in rows(order.get("relations")):
+        if row.get("referenceType") == "contact" and row.get("relation", "receiver") == "receiver":
+            return key_of(row, "referenceId")
+    return None
+
+
+def _moment(text: object) -> datetime | None:
+    """A time with its zone; None for anything else."""
+    try:
+        made = datetime.fromisoformat(str(text))
+    except ValueError:
+        return None
+    return made if made.tzinfo else None
+
+
+def _candidates(work: Work, linked: Mapping[str, str | None]) -> Iterator[Payload]:
     number = work.order.number
     query = {"externalOrderId": number, "orderType": SALES_ORDER}
     # an id may be shared by other systems' orders, so each hit is compared; the oldest of several is the one to adopt
     yield from sorted(work.client.entries("/rest/orders", query, most=5, reference=number), key=_by_id)
-    contact = work.ref("contact_id")
+    contact = linked.get("contact_id")
     if contact is not None:
         query = {"itemsPerPage": 50}
         path = f"/rest/orders/contacts/{contact}"
@@ -69,6 +141,12 @@ def _may_be_ours(work: Work, row: Payload) -> bool:
 
 def deleted(order: Mapping[str, object]) -> bool:
     return any(same(one.get("typeId"), DELETED) and one.get("date") for one in rows(order.get("dates")))
+
+
+def cancelled(order: Mapping[str, object]) -> bool:
+    """Status 8 and those below it, as PlentyONE comes with them."""
+    status = amount(order.get("statusId"))
+    return status is not None and int(status) == CANCELLED
 
 
 def locked(order: Mapping[str, object]) -> bool:
@@ -125,17 +203,26 @@ def differences(sent: Sent, order: Mapping[str, object]) -> tuple[list[str], str
     return told, remark
 
 
-def verify(work: Work, sent: Sent, order: Mapping[str, object]) -> None:
-    """Raises RecordFailed when PlentyONE made something else of the order than was sent."""
+def verify(work: Work, sent: Sent, order: Mapping[str, object], *, adopted: bool = False) -> None:
+    """Raises RecordFailed when PlentyONE made something else of the order than was sent.
+
+    `adopted`: an earlier attempt may have created it. Nobody is told then to delete what may be another customer's.
+    """
     told, remark = differences(sent, order)
     if same(order.get("statusId"), 1) and work.aim.status != "1":
         told.insert(0, "its status is 1, incomplete data")
+    if told and adopted:
+        raise RecordFailed(
+            f"Order {work.order.number} was found in PlentyONE as {key_of(order)} after an attempt without an answer, "
+            f"but {'; '.join(told)}. See there whether it is the same order: if so, correct it there; if it belongs to "
+            "somebody else, leave it as it is and reset this record."
+        )
     if told:
         raise RecordFailed(
             f"Order {work.order.number} was created in PlentyONE as {key_of(order)}, but {'; '.join(told)}. "
             "Correct or delete it there."
         )
-    if remark:
+    if remark and not adopted:
         work.known.note(remark)
 
 

@@ -26,6 +26,7 @@ from connector import (
     Ref,
     Resource,
     RetryLater,
+    SkipRecord,
     Written,
 )
 from connector.plentyone import addresses, comments, contacts, existing, lines, origins, payments
@@ -34,7 +35,7 @@ from connector.plentyone.aims import aim, known_rate, missing
 from connector.plentyone.answers import Invalid, NotFound, Refused
 from connector.plentyone.client import PlentyClient
 from connector.plentyone.countries import Countries
-from connector.plentyone.existing import EXTERNAL_ID, SALES_ORDER, Sent
+from connector.plentyone.existing import CUSTOMER_SIGN, EXTERNAL_ID, SALES_ORDER, Sent
 from connector.plentyone.lines import Frame, Item
 from connector.plentyone.options import OrderOptions
 from connector.plentyone.pretending import Pretence
@@ -47,7 +48,7 @@ from connector.settings import ident
 
 log = logging.getLogger(__name__)
 
-PROFILE, METHOD, LANGUAGE, CUSTOMER_SIGN, COUPON, COUPON_TYPE, VAT_NUMBER = 2, 3, 6, 8, 18, 19, 34  # order properties
+PROFILE, METHOD, LANGUAGE, COUPON, COUPON_TYPE, VAT_NUMBER = 2, 3, 6, 18, 19, 34  # order properties
 
 
 @dataclass(frozen=True)
@@ -126,12 +127,13 @@ class Orders(Resource):
 
     def _work(self, order: Order, known: Known, options: Options) -> Work:
         settings = self.connector.account.settings
-        aimed = aim(order, options, self.host, settings.get("system_currency"))
+        exists = bool(known.refs.get("id"))
+        aimed = aim(order, options, self.host, settings.get("system_currency"), exists=exists)
         lag = settings.get("index_lag_seconds")
         rate = known_rate(order, aimed)
         if rate is None:
             rate = self._plenty_rate(order.currency) or order.exchange_rate
-            if self._exchange[order.currency] is None:
+            if rate is not None and self._exchange[order.currency] is None:
                 known.note(
                     f"The exchange rate {rate} is the shop's own ({order.currency} per {order.base_currency}): the "
                     f"rate to PlentyONE's system currency {aimed.currency} is not known."
@@ -179,6 +181,7 @@ class Orders(Resource):
     # creating
 
     def _create(self, work: Work) -> Written:
+        work.rated()
         vat = self._vat(work.order)
         sent = self._sent(work, vat)
         pair = addresses.wanted(work.order, work.options, self.countries)
@@ -194,13 +197,11 @@ class Orders(Resource):
         found: Payload = {}
         try:
             contact = contacts.bring(work, gone=gone.contact if gone else None)
-            if contact is not None and work.ref("contact_id") is None and work.doubt:
-                work.known.learn(contact_id=contact)  # finding the order needs it
             billing, shipping = addresses.bring(work, contact, pair, gone=gone.addresses if gone else ())
             found = {"contact_id": contact, "billing_id": billing, "shipping_id": shipping}
             answer = work.once(
                 "the order",
-                lambda: self._find(work, found),
+                lambda: self._find(work, sent, found),
                 lambda: self._post(work, body(work, sent.items, vat, found), found),
             )
             return contact, answer
@@ -220,15 +221,12 @@ class Orders(Resource):
         addresses_ = frozenset(id for id in ids if work.get(f"/rest/accounts/addresses/{id}") is None)
         return Gone(lost, addresses_) if lost or addresses_ else None
 
-    def _find(self, work: Work, found: Payload) -> Payload | None:
-        id = existing.find(work)
-        if id is None:
-            return None
-        answer = work.get(f"/rest/orders/{id}")
-        if not isinstance(answer, dict):
-            return None
-        self._learn(work, answer, found)
-        work.known.note(f"Order {id} was found in PlentyONE: an earlier attempt had created it.")
+    def _find(self, work: Work, sent: Sent, found: Payload) -> Payload | None:
+        answer = existing.find(work, sent, found)
+        if answer is not None:
+            self._learn(work, answer, found)
+            work.known.note(f"Order {key_of(answer)} was found in PlentyONE: an earlier attempt had created it.")
+            existing.verify(work, sent, answer, adopted=True)
         return answer
 
     def _post(self, work: Work, body: Payload, found: Payload) -> Payload:
@@ -265,7 +263,7 @@ class Orders(Resource):
         id = str(key_of(answer))
         payment = payments.bring(work, id, contact)
         comments.bring(work, id, look=work.doubt)
-        items = f"{len(sent.items)} item{'' if len(sent.items) == 1 else 's'}"
+        items = "1 item" if len(sent.items) == 1 else f"{len(sent.items)} items"
         paid = f"payment {payment}" if payment else "no payment"
         return Written(
             key=id,
@@ -290,19 +288,24 @@ class Orders(Resource):
         if order is not None and not (isinstance(order, dict) and order.get("id")):
             raise RetryLater(f"Order {work.order.number}: PlentyONE answered oddly when asked for its order {id}")
         if order is None or existing.deleted(order):
+            if work.order.cancelled:
+                raise SkipRecord(
+                    f"order {work.order.number} is cancelled, and its PlentyONE order {id} was deleted there"
+                )
             raise RecordFailed(
                 f"Order {work.order.number}: its PlentyONE order {id} was deleted there. It is not created again by "
                 "itself; reset the record to have it exported anew."
             )
-        unfinished = work.doubt or work.known.attempt > 1
+        unfinished = not work.known.finished and (work.doubt or work.known.attempt > 1)
         resumed = unfinished and work.ref("payment_order_id") is None
+        done: list[str | None] = []
+        if work.order.cancelled:  # first: whatever else may be wrong, it must not be shipped
+            done.append(self._cancel(work, id, order))
         sent = self._sent(work, self._vat(work.order))
         contact = work.ref("contact_id") or (contacts.bring(work) if unfinished else None)
-        done = [
-            self._readdress(work, id, order, contact),
-            *self._pay(work, id, contact),
-            self._restate(work, id, order),
-        ]
+        done += [self._readdress(work, id, order, contact), *self._pay(work, id, contact)]
+        if not work.order.cancelled:
+            done.append(self._restate(work, id))
         if written := comments.bring(work, id, look=True):
             done.append(f"{written} note{'' if written == 1 else 's'} added")
         told, _ = existing.differences(sent, order)
@@ -324,22 +327,42 @@ class Orders(Resource):
             return [f"payment {payment}" if payment else None]
         return [payments.more(work, id, contact)]
 
-    def _restate(self, work: Work, id: str, order: Payload) -> str | None:
+    def _restate(self, work: Work, id: str) -> str | None:
         """Send the status when the mapped one differs from what was last sent: people may have moved the order on."""
         status = work.aim.status
+        if status is None:
+            self._unmapped(work, id)
         if status is None or same(status, work.ref("status_id")):
             return None
-        if work.order.cancelled:
-            if notes := list(existing.credit_notes(work, id)):
-                work.known.note(f"Order {id} has the credit note {', '.join(notes)} and is not cancelled.")
-                return None
-            message = "Cancelled in the shop"
-            answer = work.send("PUT", f"/rest/orders/{id}/cancel", {"statusId": number(status), "message": message})
-        else:
-            answer = work.send("PUT", f"/rest/orders/{id}", {"statusId": number(status)})
-        name = answer.get("statusName") if isinstance(answer, dict) else None
+        return self._restated(work, work.send("PUT", f"/rest/orders/{id}", {"statusId": number(status)}), status)
+
+    def _cancel(self, work: Work, id: str, order: Payload) -> str | None:
+        """Cancel it there. An order that was edited is cancelled even where its status is not mapped, into PlentyONE's
+        own status: the one that took its place would be shipped beside it."""
+        status, successor = work.aim.status, work.order.replaced_by
+        if status is None and not successor:
+            self._unmapped(work, id)
+            return None
+        if same(status, work.ref("status_id")) or (status is None and existing.cancelled(order)):
+            return None
+        if notes := list(existing.credit_notes(work, id)):
+            work.known.note(f"Order {id} has the credit note {', '.join(notes)} and is not cancelled.")
+            return None
+        message = f"Edited in the shop: order {successor} took its place" if successor else "Cancelled in the shop"
+        body: Payload = {"message": message} if status is None else {"statusId": number(status), "message": message}
+        return self._restated(work, work.send("PUT", f"/rest/orders/{id}/cancel", body), status)
+
+    def _restated(self, work: Work, answer: Any, status: str | None) -> str:
+        told = answer if isinstance(answer, Mapping) else {}
+        status, name = status or key_of(told, "statusId"), told.get("statusName")
+        if status is None:
+            return "cancelled"
         work.known.learn(status_id=status, status_name=str(name).strip() if name else self._status_name(status))
         return f"status {status}"
+
+    def _unmapped(self, work: Work, id: str) -> None:
+        if work.order.status is not None:
+            work.known.note(f"Order {id} keeps its status: '{work.order.status}' is not mapped.")
 
     def _status_name(self, status: str) -> str:
         return next((one.name for one in self.host.catalogue("order_status") if one.id == status), status)
@@ -381,7 +404,7 @@ def body(work: Work, items: Sequence[Item], vat: Rates, found: Payload) -> Paylo
     frame = Frame(
         currency=order.currency,
         system=work.system,
-        rate=work.rate,
+        rate=work.rated(),
         referrer=aimed.referrer,
         profile=aimed.profile,
         warehouse=aimed.warehouse if on_items else None,

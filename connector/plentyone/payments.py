@@ -47,8 +47,8 @@ def bring(work: Work, order_id: str, contact: str | None) -> str | None:
             return None
         id = work.once(
             "its payment",
-            lambda: _look_up(work, order_id, booked[0]),
-            lambda: _create(work, order_id, *booked),
+            lambda: _look_up(work, order_id, booked[0], {}),
+            lambda: _create(work, order_id, *booked, {}),
         )
     relate(work, id, order_id, contact)
     return id
@@ -69,14 +69,18 @@ def _learn(work: Work, data: Mapping[str, Any]) -> str:
     return id
 
 
-def _create(work: Work, order_id: str, sum: Decimal, status: int, again: bool = False) -> str:
+def _create(
+    work: Work, order_id: str, sum: Decimal, status: int, counted: Mapping[str, Payload], again: bool = False
+) -> str:
     made = {**body(work, sum, status), **({"regenerateHash": True} if again else {})}
     try:
         data = work.send("POST", "/rest/payments", made)
     except RecordFailed as error:
         if again or not DUPLICATE.search(str(error)):
             raise
-        found = _look_up(work, order_id, sum)
+        if _twin(work, sum, counted):  # refused because of an earlier one of equal data: this is another payment
+            return _create(work, order_id, sum, status, counted, again=True)
+        found = _look_up(work, order_id, sum, counted)
         if found is not None:
             return found
         if work.doubt:  # the twin may be our own, not listed yet: a new hash would pay twice
@@ -84,7 +88,7 @@ def _create(work: Work, order_id: str, sum: Decimal, status: int, again: bool = 
                 f"Order {work.order.number}: PlentyONE has this payment already, but does not list it yet",
                 after=work.lag,
             ) from error
-        return _create(work, order_id, sum, status, again=True)
+        return _create(work, order_id, sum, status, counted, again=True)
     if not isinstance(data, Mapping):
         raise InDoubt(f"Order {work.order.number}: PlentyONE's answer to its payment is no payment")
     return _learn(work, data)
@@ -92,6 +96,10 @@ def _create(work: Work, order_id: str, sum: Decimal, status: int, again: bool = 
 
 def transaction(work: Work) -> str:
     return work.order.payment.transaction_id or work.order.number
+
+
+def _sender_email(work: Work) -> str | None:
+    return work.order.customer.email or work.order.billing.email
 
 
 def body(work: Work, sum: Decimal, status: int) -> Payload:
@@ -105,11 +113,11 @@ def body(work: Work, sum: Decimal, status: int) -> Payload:
         (TEXT, text),
         (REFERENCE, order.number),
         (SENDER, name or order.billing.company),
-        (SENDER_EMAIL, order.customer.email or order.billing.email),
+        (SENDER_EMAIL, _sender_email(work)),
     )
     made: Payload = {
         "amount": sum,
-        "exchangeRatio": work.rate,
+        "exchangeRatio": work.rated(),
         "mopId": number(work.aim.method),
         "currency": order.currency,
         "type": "credit",
@@ -129,15 +137,18 @@ def body(work: Work, sum: Decimal, status: int) -> Payload:
 # finding
 
 
-def _look_up(work: Work, order_id: str, sum: Decimal) -> str | None:
-    """A payment of this order and amount: assigned to it already, or known by its transaction id."""
+def _look_up(work: Work, order_id: str, sum: Decimal, counted: Mapping[str, Payload]) -> str | None:
+    """A payment of this order and amount: assigned to it already, or known by its transaction id.
+
+    Those in `counted` were booked before and are not looked for, however equal they are.
+    """
     paths = (
         f"/rest/payments/orders/{order_id}",
         f"/rest/payments/property/{TRANSACTION}/{quote(transaction(work), safe='')}",
     )
     for path in paths:
         for row in work.client.entries(path, most=5, reference=work.order.number):
-            if not _ours(work, row, order_id, sum):
+            if key_of(row) in counted or not _ours(work, row, order_id, sum):
                 continue
             # lists need not say what a payment is assigned to; its own page does
             whole = row if "order" in row else work.get(f"/rest/payments/{key_of(row)}")
@@ -152,12 +163,23 @@ def _ours(work: Work, row: Payload, order_id: str, sum: Decimal) -> bool:
         return False
     if str(row.get("type") or "credit") != "credit" or row.get("deleted") in (1, True, "1"):
         return False
+    sender, email = valued(row.get("properties"), SENDER_EMAIL), _sender_email(work)
     order = row.get("order")
     if isinstance(order, Mapping) and order.get("orderId"):
         return same(order["orderId"], order_id)
+    if sender and email and sender.lower() != email.lower():
+        return False  # of another order with the same number
     reference = valued(row.get("properties"), REFERENCE)
     code = valued(row.get("properties"), TRANSACTION)
     return reference == work.order.number if reference else code in (None, transaction(work))
+
+
+def _twin(work: Work, sum: Decimal, counted: Mapping[str, Payload]) -> bool:
+    """Whether a payment that was booked before looks the same to PlentyONE."""
+    return any(
+        amount(row.get("amount")) == sum and valued(row.get("properties"), TRANSACTION) in (None, transaction(work))
+        for row in counted.values()
+    )
 
 
 # relating
@@ -270,10 +292,11 @@ def more(work: Work, order_id: str, contact: str | None) -> str | None:
     missing = booked[0] - cents(came_in)
     if missing <= 0:
         return None
+    counted = {str(key_of(row)): row for row in listed}
     new = work.once(
         "its further payment",
-        lambda: _look_up(work, order_id, missing),
-        lambda: _create(work, order_id, missing, APPROVED),
+        lambda: _look_up(work, order_id, missing, counted),
+        lambda: _create(work, order_id, missing, APPROVED, counted),
     )
     relate(work, new, order_id, contact)
     return f"payment {new} of {missing} {work.order.currency} added"

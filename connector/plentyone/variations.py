@@ -73,7 +73,9 @@ class Variations:
         return {sku: self._ask_one(sku) for sku in group}
 
     def _ask_batch(self, group: list[str]) -> dict[str, str | None]:
-        operations = [Operation("GET", f"{VARIATIONS}?numberExact={quote(sku, safe='')}") for sku in group]
+        operations = [
+            Operation("GET", f"{VARIATIONS}?numberExact={quote(sku, safe='', errors='replace')}") for sku in group
+        ]
         contents = self.client.batch(operations)
         found: dict[str, str | None] = {}
         for sku, content in zip(group, contents, strict=True):
@@ -126,7 +128,7 @@ class Variations:
 
 
 def _shelf(sku: str) -> int:
-    return zlib.crc32(sku.encode()) % SHELVES
+    return zlib.crc32(sku.encode(errors="replace")) % SHELVES
 
 
 def _numbered(row: Mapping[str, Any], sku: str) -> bool:

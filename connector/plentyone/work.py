@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any, TypeVar
 
-from connector import Host, Known, Options, find_or_create
+from connector import Host, Known, Options, RecordFailed, find_or_create
 from connector.plentyone.aims import Aim
 from connector.plentyone.client import PlentyClient
 from connector.plentyone.shapes import wire
@@ -28,7 +28,7 @@ class Work:
     host: Host
     lag: float  # seconds until PlentyONE's lists show a new record
     system: bool  # the order's currency is PlentyONE's system currency
-    rate: Decimal  # order currency per system currency
+    rate: Decimal | None  # order currency per system currency; None: nobody knows it
     doubt: bool  # an earlier attempt may have made what is still missing; ends with the first step made or found anew
 
     def sure(self) -> Work:
@@ -43,6 +43,16 @@ class Work:
 
     def ref(self, key: str) -> str | None:
         return self.known.refs.get(key) or None
+
+    def rated(self) -> Decimal:
+        """The exchange rate, where one is to be sent. Raises RecordFailed."""
+        if self.rate is None:
+            order = self.order
+            raise RecordFailed(
+                f"Order {order.number}: the shop sent no exchange rate of {order.currency} per {order.base_currency}, "
+                f"and PlentyONE knows none of {order.currency}. Enter the rate of {order.currency} in PlentyONE."
+            )
+        return self.rate
 
     def once(
         self,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import logging
 import os
 import re
 import signal
@@ -530,6 +531,28 @@ def test_debug_shows_the_traceback(capsys: pytest.CaptureFixture[str], monkeypat
     monkeypatch.setenv("CONNECTOR_DEBUG", "1")
     assert cli.run_command(["export"]) == 2
     assert "ZeroDivisionError" in capsys.readouterr().err
+
+
+def test_debug_shows_no_secret(
+    command: Command, home: Path, file: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither what signing libraries say of keys and tokens, nor a password in a traceback."""
+
+    def broken(session: object) -> str:
+        for name in ("oauthlib.oauth1.rfc5849", "requests_oauthlib", "urllib3.connectionpool"):
+            logging.getLogger(name).debug("Signing request with key ck-planted")
+        logging.getLogger("connector.client").debug("our own words, of which half is \ud800")
+        raise RuntimeError("consumer_key: ck-planted, password=hunter-planted")
+
+    monkeypatch.setenv("CONNECTOR_DEBUG", "1")
+    monkeypatch.setattr(configuration, "export", broken)
+    assert cli.run_command(["export"]) == 2
+    logged = (home / "log" / "export.log").read_text()
+    shown = capsys.readouterr()
+    assert "our own words" in logged
+    assert "RuntimeError" in shown.err
+    assert "planted" not in f"{logged}{shown.err}{shown.out}"
+    assert "Logging error" not in shown.err
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import traceback
 from collections.abc import Callable, Iterator
 from importlib.metadata import EntryPoint
 from pathlib import Path
@@ -586,3 +587,28 @@ def test_references_that_are_not_set_are_listed(
     apply(changed)
     with database.reading() as session:
         assert configuration.missing_variables(session, changed) == ["GATE_PIN"]
+
+
+@pytest.mark.parametrize("given", ["env:", "env:a b", "env: DEPOT_PASSWORD", "env:1ST", "env:A-B"])
+def test_a_misspelt_reference_is_no_password(database: Database, given: str) -> None:
+    lines = problems(FILE.replace("env:DEPOT_PASSWORD", given).replace("warehouse: 104", f'pin: "{given}"'), database)
+    assert [one.split(": ")[:2] for one in lines] == [
+        ["line 8", "connection 'erp', credentials.password"],
+        ["line 20", "profile 'Order export', settings.global.pin"],
+    ]
+    assert all("name of an environment variable" in one for one in lines)
+
+
+@pytest.mark.parametrize("address", ["http://127.0.0.1 :9102/", "http://127.0.0.1:9102/a\\tb", "http://a b/"])
+def test_an_address_with_a_blank_is_refused_with_its_line(database: Database, address: str) -> None:
+    (line,) = problems(FILE.replace("http://127.0.0.1:9102/", address), database)
+    assert line.startswith("line 5: connection 'erp', base_url: The address ")
+    assert line.endswith("must not hold blanks or control characters.")
+
+
+def test_a_broken_file_is_not_quoted_in_a_traceback(database: Database) -> None:
+    text = FILE.replace("first", "pl4nted").replace("secret}", "secret: {")
+    with pytest.raises(Wrong) as caught, database.session() as session:
+        configuration.apply(session, text)
+    assert "pl4nted-secret" in text
+    assert "pl4nted-secret" not in "".join(traceback.format_exception(caught.value))

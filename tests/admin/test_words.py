@@ -48,9 +48,43 @@ def test_a_stored_sentence_is_translated_with_its_values(app: Flask, monkeypatch
     }
     monkeypatch.setattr(words, "words", lambda spoken: known if spoken == "de" else {})
     words._patterns.cache_clear()
+    words._ends.cache_clear()
     with app.test_request_context(headers={"Accept-Language": "de"}):
         said = words.told("Order 1: payment method 'x' of store de is not mapped")
         both = words.told("Nothing changed since it was written. Something that nobody translated.")
     words._patterns.cache_clear()
+    words._ends.cache_clear()
     assert said == "Auftrag 1: Zahlungsart „x“ fehlt (de)"
     assert both == "Seit dem Schreiben unverändert. Something that nobody translated."
+
+
+@pytest.mark.parametrize(
+    ("stored", "shown"),
+    [
+        ("20 complete, 5 failed.", "20 abgeschlossen, 5 fehlgeschlagen."),
+        ("nothing to do.", "nichts zu tun."),
+        (
+            "Order 700 created: 3 items, 1325.29 EUR, payment 31",
+            "Auftrag 700 angelegt: 3 Positionen, 1.325,29 EUR, Zahlung 31",
+        ),
+        (
+            "Order 700 created: 1 item, 7.00 PLN, no payment",
+            "Auftrag 700 angelegt: 1 Position, 7,00 PLN, keine Zahlung",
+        ),
+        ("Planned for 2026-11-21 10:15 (Europe/Berlin).", "Geplant für 21.11.2026 10:15 (Europe/Berlin)."),
+        ("Must be from 1 to 50, not 99.", "Muss von 1 bis 50 sein, nicht 99."),
+        ("3 unknowns, 2 failed.", "3 unknowns, 2 failed."),
+    ],
+)
+def test_the_parts_of_a_stored_sentence_are_all_translated_or_none_is(
+    stored: str, shown: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bundled = [Path(extract.ROOT) / "connector" / name / "translations" for name in ("magento", "plentyone")]
+    monkeypatch.setattr(words, "_connectors", lambda: bundled)
+    caches = (words.words, words._patterns, words._ends)
+    for one in caches:
+        one.cache_clear()
+    said = words.told(stored, "de")
+    for one in caches:
+        one.cache_clear()
+    assert said == shown

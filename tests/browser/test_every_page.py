@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import pytest
 from flask import Flask
+from playwright.sync_api import expect
 
 from tests.admin.conftest import Seeded
 from tests.admin.test_login import addresses
@@ -61,3 +62,18 @@ def test_every_page_is_accessible_and_fits_a_phone(
         if spilled > 0:
             faults.append(f"{address} scrolls sideways on a phone by {spilled} pixels")
     assert not faults, "\n\n".join(faults)
+
+
+def test_the_menu_opens_on_a_phone_and_the_icons_are_drawn(visit: Callable[..., Visitor], seeded: Seeded) -> None:
+    width, height = SIZES["phone"]
+    page = visit().login()
+    drawn = page.locator("nav.side svg use").first.evaluate("it => it.getBBox().width")
+    assert drawn > 5
+    page.set_viewport_size({"width": width, "height": height})
+    page.goto("/profiles/")
+    place = page.locator("nav.side").get_by_role("link", name="Connections")
+    expect(place).not_to_be_in_viewport()
+    page.locator("[data-menu]").click()
+    expect(place).to_be_in_viewport(ratio=1)
+    place.click()
+    expect(page.get_by_role("heading", name="Connections")).to_be_visible()

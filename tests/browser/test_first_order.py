@@ -131,7 +131,7 @@ def comes_in(person: Person, fresh: Fresh) -> None:
     page.goto("/connections/")
     expect(page.get_by_role("heading", name="Choose a new password")).to_be_visible()
     person.fill("New password", OWN)
-    person.fill("The same again", OWN)
+    person.fill("Repeat the new password", OWN)
     person.press(re.compile("Keep it"))
     page.goto("/")
     expect(page.get_by_role("heading", name="Three steps to the first order")).to_be_visible()

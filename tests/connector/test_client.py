@@ -6,10 +6,12 @@ import socket
 import threading
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from urllib.parse import quote
 
 import pytest
+import requests
 
-from connector import Account, InDoubt, Options, RetryLater, StopRun, Unreachable
+from connector import Account, ConnectorError, InDoubt, Options, RetryLater, StopRun, Unreachable
 from connector.client import Client, check_base_url, dumps, encode, loads
 from connector.testing import MemoryHost
 
@@ -34,7 +36,7 @@ class Server:
                 act = outer.behaviours.pop(0) if len(outer.behaviours) > 1 else outer.behaviours[0]
                 act(self)
 
-            do_POST = do_GET  # noqa: N815
+            do_POST = do_PUT = do_PATCH = do_DELETE = do_GET  # noqa: N815
 
             def log_message(self, *args: object) -> None:
                 pass
@@ -205,3 +207,97 @@ def test_a_dry_client_sends_no_change(server: Server) -> None:
     assert made.call("GET", "/orders").data == {}
     assert server.seen == ["GET /orders"]
     assert made.planned == [("POST", "/orders", {"a": 1})]
+
+
+class Steps(Client):
+    """Notes in which order things are done around a call."""
+
+    def __init__(self, url: str) -> None:
+        super().__init__(Account(name="erp", base_url=url, settings=Options({}), allow_private=True), MemoryHost())
+        self.steps: list[str] = []
+        self.host.may_write = lambda: self.steps.append("may it?")  # type: ignore[method-assign]
+        send = self.transport
+        self.transport = lambda *given: (self.steps.append("sent"), send(*given))[1]
+
+    def before(self, write: bool) -> None:
+        self.steps.append("waited")
+
+    def authorize(self, request: requests.PreparedRequest) -> None:
+        self.steps.append("signed")
+
+
+def test_whether_a_change_may_be_sent_is_asked_at_the_last_moment_and_anew_for_every_try(server: Server) -> None:
+    made = Steps(server.url)
+    made.host.sleep = lambda seconds: None  # type: ignore[method-assign]
+    server.behaviours = [say(429, "{}", Retry_After="0"), say(200, "{}")]
+    made.call("POST", "/orders", body={})
+    assert made.steps == ["waited", "signed", "may it?", "sent"] * 2
+    made.steps.clear()
+    made.call("POST", "/lookup", body={}, write=False)
+    made.call("GET", "/orders")
+    assert made.steps == ["waited", "signed", "sent"] * 2
+
+
+@pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE"])
+def test_a_run_that_lost_its_place_sends_nothing(server: Server, method: str) -> None:
+    def no() -> None:
+        raise StopRun("Another run has taken over.")
+
+    server.behaviours = [say(200, "{}")]
+    made = client(server.url)
+    made.host.may_write = no  # type: ignore[method-assign]
+    with pytest.raises(StopRun, match="taken over"):
+        made.call(method, "/orders", body={})
+    assert (server.seen, dict(made.calls)) == ([], {})
+
+
+SECRET = 'pl4nted!"ä/x'
+
+
+@pytest.mark.parametrize("status", [401, 422, 500])
+@pytest.mark.parametrize("shape", [SECRET, '"{}"', '{"message": "key {}", "parameters": {"x": ["{}"]}}', "?p={}&q=1"])
+def test_a_secret_that_the_server_repeats_is_shown_nowhere(server: Server, status: int, shape: str) -> None:
+    account = Account(
+        name="erp", base_url=server.url, settings=Options({}), allow_private=True, secrets=(SECRET, "short")
+    )
+    made = Client(account, MemoryHost())
+    made.log_bodies = True
+    written = quote(SECRET, "") if shape.startswith("?") else dumps(SECRET)[1:-1]
+    server.behaviours = [say(status, shape.replace("{}", written) + " short")]
+    with pytest.raises(ConnectorError) as caught:
+        made.call("POST", "/login", body={"password": SECRET})
+    assert isinstance(made.host, MemoryHost)
+    (call,) = made.host.calls
+    seen = f"{caught.value} {call}"
+    assert not any(form in seen for form in (SECRET, written, quote(SECRET, ""), "pl4nted"))
+    assert "short" in seen
+
+
+def test_a_good_answer_keeps_what_happens_to_look_like_a_secret(server: Server) -> None:
+    account = Account(name="erp", base_url=server.url, settings=Options({}), allow_private=True, secrets=("100000001",))
+    server.behaviours = [say(200, '{"number": "100000001", "id": 100000001}')]
+    assert Client(account, MemoryHost()).call("GET", "/x").data == {"number": "100000001", "id": 100000001}
+
+
+def test_a_token_that_the_server_repeats_is_hidden_as_well(server: Server) -> None:
+    class Signing(Client):
+        def authorize(self, request: requests.PreparedRequest) -> None:
+            request.headers["Authorization"] = "Bearer t0ken-of-today"
+
+    server.behaviours = [say(403, '{"error": "t0ken-of-today may not"}')]
+    made = Signing(Account(name="erp", base_url=server.url, settings=Options({}), allow_private=True), MemoryHost())
+    with pytest.raises(StopRun, match="••• may not"):
+        made.call("GET", "/x")
+
+
+@pytest.mark.parametrize("url", ["https://shop example.de", "https://shop.example.de/a\tb", "https://shop\x00.de"])
+def test_an_address_with_blanks_or_control_characters_is_refused(url: str) -> None:
+    with pytest.raises(ValueError, match="blanks or control characters"):
+        check_base_url(url, allow_private=True)
+
+
+def test_half_a_character_stops_no_call(server: Server) -> None:
+    server.behaviours = [say(200, "{}")]
+    made = client(server.url)
+    made.call("POST", "/orders", body={"name": "x\ud800"}, query={"sku": "x\ud800"})
+    assert server.seen == ["POST /orders?sku=x%3F"]

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import random
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -12,7 +15,9 @@ import pytest
 from connector import AccessDenied, InDoubt, RecordFailed, RetryLater, StopRun, Unreachable
 from profiles import history, models, sync
 from profiles.db import Database
-from tests.profiles.memory import World, fresh, profile, rows
+from profiles.ledger import Ledger
+from profiles.links import Links
+from tests.profiles.memory import DeskOrders, ShopOrders, World, fresh, profile, rows
 
 
 @pytest.fixture
@@ -366,6 +371,175 @@ def test_settling_defers_a_new_order(database: Database, world: World, monkeypat
     row = rows(database, made)["1"]
     assert (row.status, result.counts["pending"], world.created) == ("pending", 1, [])
     assert row.next_attempt_at is not None
+
+
+def test_a_dry_run_leaves_what_has_not_settled_unless_a_person_asks_for_it(
+    database: Database, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = profile(database, {"settle_seconds": 60})
+    world.place("1")
+    from datetime import UTC, datetime
+
+    monkeypatch.setattr("tests.profiles.memory.START", datetime.now(UTC))
+    monkeypatch.setattr("tests.profiles.memory.DeskOrders._send", lambda self, step, number, change, answer: answer)
+    planned = sync.run(database, made, dry_run=True)
+    (line,) = planned.plan
+    assert (line["action"], line["setting"], line["calls"]) == ("pending", "settle_seconds", [])
+    assert line["message"].startswith("Waits until it has settled")
+    assert (planned.counts["pending"], planned.counts["complete"], planned.could_run) == (1, 0, True)
+    asked = sync.run(database, made, dry_run=True, order="1")
+    (line,) = asked.plan
+    assert line["action"] == "create"
+    assert "A run by the clock would leave it for now: Waits until it has settled" in line["message"]
+    assert (asked.counts["pending"], asked.counts["complete"]) == (0, 1)
+
+
+def test_a_plan_shows_numbers_as_they_are_sent(
+    database: Database, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def send(self: Any, step: str, number: str, change: Any, answer: str) -> str:
+        self.client.call("POST", f"/{step}", body={"quantity": Decimal("2"), "price": Decimal("10.50"), "id": "7"})
+        return answer
+
+    made = profile(database)
+    world.place("1")
+    monkeypatch.setattr("tests.profiles.memory.DeskOrders._send", send)
+    (line,) = sync.run(database, made, dry_run=True).plan
+    assert json.dumps(line["calls"][0]["body"]) == '{"quantity": 2, "price": 10.5, "id": "7"}'
+
+
+ODD = ("1\0", "1\ufffd", "9" * 300, "9" * 299 + "8", "x\ud800", "x\ud801", "plain")
+
+
+def test_odd_numbers_statuses_and_customers_are_stored_and_stay_apart(database: Database, world: World) -> None:
+    made = profile(database, {"page_size": 50})
+    for at, number in enumerate(ODD):
+        world.place(number, status=f"{number}\0{'s' * 100}", customer=f"c{at}", total="1" * (at + 36))
+    result = sync.run(database, made)
+    assert (result.status, result.counts["complete"]) == ("success", len(ODD))
+    assert sorted(one["number"] for one in world.created) == sorted(ODD)
+    before = world.calls["write"]
+    for number in ODD:
+        world.touch(number)
+    again = sync.run(database, made)
+    assert (again.counts["skipped"], world.calls["write"]) == (len(ODD), before)
+    with database.reading() as session:
+        keys = [one.source_id for one in session.query(models.SyncRecord)]
+        assert len(set(keys)) == len(ODD)
+        assert max(map(len, keys)) <= 128
+
+
+@pytest.mark.parametrize("status", ["pro\0cessing", "x\ud800"])
+def test_a_status_that_nobody_can_map_stops_its_own_order_only(database: Database, world: World, status: str) -> None:
+    made = profile(database, {"status_mapping": {"new": 1}})
+    world.place("1")
+    world.place("2", status=status)
+    result = sync.run(database, made)
+    assert (result.counts["complete"], result.counts["failed"]) == (1, 1)
+    assert "is not mapped" in (rows(database, made)["2"].message or "")
+
+
+@pytest.mark.parametrize("key", ["12345:guest:" + "a" * 400 + "@x.de", "1:guest:a\0b@x.de", "1:guest:\ud800@x.de"])
+def test_a_link_with_an_odd_key_is_kept_and_found(database: Database, world: World, key: str) -> None:
+    made = profile(database)
+    with database.reading() as session:
+        to = session.get_one(models.Profile, made).to_id
+    for at, one in enumerate((key, f"{key[:-1]}x", f"{key}x")):
+        with Links(database, to, threading.Event()).hold("contact", one) as link:
+            assert link.id is None
+            link.learn(str(at))
+    assert Links(database, to, threading.Event()).find("contact", key) == "0"
+    assert Links(database, to, threading.Event()).find("contact", f"{key}x") == "2"
+
+
+@pytest.mark.parametrize("version", ["2026-01-01" + "x" * 200, "1\0", "1\ud800"])
+def test_an_odd_version_is_stored_and_known_again(
+    database: Database, world: World, monkeypatch: pytest.MonkeyPatch, version: str
+) -> None:
+    found = ShopOrders._found
+    monkeypatch.setattr(ShopOrders, "_found", lambda self, order: replace(found(self, order), version=version))
+    made = profile(database)
+    world.place("1")
+    assert sync.run(database, made).counts["complete"] == 1
+    again = sync.run(database, made)
+    assert (again.counts["skipped"], again.counts["complete"], again.status) == (0, 0, "success")  # not even looked at
+
+
+def test_a_record_that_cannot_be_stored_fails_by_name_and_the_rest_of_its_page_goes_on(
+    database: Database, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = Ledger.store
+
+    def refusing(self: Ledger, transaction: Any, found: Any, row: Any, decision: Any) -> None:
+        if found.number == "2" and found.payload is not None:
+            found = replace(found, key=None)  # a column that may not be empty
+        store(self, transaction, found, row, decision)
+
+    monkeypatch.setattr(Ledger, "store", refusing)
+    made = profile(database, {"page_size": 10})
+    for number in ("1", "2", "3"):
+        world.place(number)
+    result = sync.run(database, made)
+    assert (result.counts["complete"], result.counts["failed"]) == (2, 1)
+    failed = rows(database, made)["2"]
+    assert failed.status == "failed"
+    assert failed.message
+    assert failed.message.startswith("order 2: it cannot be stored as it was received (IntegrityError)")
+
+
+@pytest.mark.parametrize("verb", ["check", "prepare"])
+def test_a_fault_in_looking_ahead_stops_no_other_record(
+    database: Database, world: World, monkeypatch: pytest.MonkeyPatch, verb: str
+) -> None:
+    def broken(self: Any, given: Any, options: Any) -> list[str]:
+        numbers = [given.number] if verb == "check" else [one.number for one in given]
+        return [] if "2" not in numbers else {}["a fault of ours"]
+
+    monkeypatch.setattr(DeskOrders, verb, broken)
+    made = profile(database)
+    for number in ("1", "2", "3"):
+        world.place(number)
+    result = sync.run(database, made)
+    assert result.counts["complete"] == (2 if verb == "check" else 3)
+    assert result.counts["failed"] == (1 if verb == "check" else 0)
+
+
+def test_a_run_that_lost_its_place_neither_stores_nor_sends(database: Database, world: World) -> None:
+    made = profile(database, {"workers": 1})
+    for number in ("1", "2"):
+        world.place(number)
+    left = [True] * 3  # it begins, stores its page, takes its first record
+
+    def may_write() -> None:
+        if not left:
+            raise StopRun("Another run may have taken its place.")
+        left.pop()
+
+    result = sync.run(database, made, may_write=may_write)
+    assert (result.status, result.could_run) == ("error", False)
+    assert result.message.startswith("Another run may have taken its place.")
+    assert [one["number"] for one in world.created] == ["1"]
+    assert rows(database, made)["2"].status == "pending"
+    assert sync.run(database, made, may_write=may_write).message == "Another run may have taken its place."
+
+
+def test_what_another_run_is_writing_is_not_put_back_by_one_that_only_read(database: Database, world: World) -> None:
+    made = profile(database)
+    world.place("1")
+    sync.run(database, made)
+    world.touch("1", status="paid")
+
+    def trouble(step: str, number: str) -> None:
+        if step == "read":
+            with database.session() as session:
+                session.query(models.SyncRecord).update({"status": "processing", "worker": "another"})
+
+    world.trouble = trouble
+    result = sync.run(database, made)
+    assert (result.status, result.could_run) == ("error", False)
+    assert "Another run has taken over" in result.message
+    row = rows(database, made)["1"]
+    assert (row.status, row.worker) == ("processing", "another")
 
 
 def test_a_stop_ends_after_the_current_record_and_the_rest_stays_pending(database: Database, world: World) -> None:

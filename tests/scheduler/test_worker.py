@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from sqlalchemy import update
 
+from connector import StopRun
 from profiles import sync, workers
 from profiles.db import Database, DatabaseTrouble, now
 from profiles.models import Profile, Task
@@ -287,3 +288,83 @@ def test_a_profile_that_is_gone_ends_the_task_with_a_sentence(database: Database
     assert outcome
     assert outcome.status == "error"
     assert outcome.message
+
+
+@pytest.fixture
+def sleep(monkeypatch: pytest.MonkeyPatch) -> Callable[[float], None]:
+    """The process is stopped for so many seconds; the leases in the database go on ageing."""
+    slept: list[float] = [0.0]
+    real = worker.instant
+    monkeypatch.setattr(worker, "instant", lambda: tuple(one + slept[0] for one in real()))
+    return lambda seconds: slept.__setitem__(0, slept[0] + seconds)
+
+
+def test_a_run_that_slept_while_another_took_over_may_change_nothing(
+    database: Database, runs: Callable[[Run], None], sleep: Callable[[float], None]
+) -> None:
+    task_id = asked(database)
+
+    def frozen(*args: Any, may_write: Callable[[], None], stop: threading.Event, **told: Any) -> Result:
+        may_write()
+        with database.session() as session:
+            assert tasks.bury_dead(session, now() + timedelta(seconds=66)) == [task_id]
+        sleep(66)
+        with pytest.raises(StopRun, match="no sign of life"):
+            may_write()
+        assert stop.is_set()
+        with pytest.raises(StopRun):  # and it stays so
+            may_write()
+        return result(message="nothing to do. It was stopped before its end.")
+
+    runs(frozen)
+    outcome = worker.perform(database, task_id)
+    assert outcome
+    assert outcome.result
+    assert (outcome.status, outcome.result.status, outcome.result.could_run) == ("error", "error", False)
+    assert outcome.message.startswith("This run showed no sign of life for 60 s")
+    assert outcome.message.endswith("Before that: nothing to do. It was stopped before its end.")
+
+
+def test_a_run_that_slept_and_was_missed_by_nobody_goes_on(
+    database: Database, runs: Callable[[Run], None], sleep: Callable[[float], None]
+) -> None:
+    task_id = asked(database)
+
+    def frozen(*args: Any, may_write: Callable[[], None], **told: Any) -> Result:
+        first = of(database, task_id).lease_until
+        sleep(66)
+        may_write()
+        assert first
+        assert (of(database, task_id).lease_until or first) > first
+        return result()
+
+    runs(frozen)
+    outcome = worker.perform(database, task_id)
+    assert outcome
+    assert outcome.status == "success"
+
+
+def test_while_the_lease_is_young_nobody_asks_the_database(
+    database: Database, runs: Callable[[Run], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def many(*args: Any, may_write: Callable[[], None], **told: Any) -> Result:
+        with monkeypatch.context() as closed:
+            for name in ("session", "reading", "write", "ask"):
+                closed.setattr(database, name, lambda *given: pytest.fail("the database was asked"))
+            for _ in range(1000):
+                may_write()
+        return result()
+
+    runs(many)
+    monkeypatch.setattr(worker, "LISTEN_SECONDS", 10.0)
+    outcome = worker.perform(database, asked(database))
+    assert outcome
+    assert outcome.status == "success"
+
+
+def test_the_clock_of_leases_goes_on_while_the_machine_sleeps(monkeypatch: pytest.MonkeyPatch) -> None:
+    then = worker.instant()
+    monkeypatch.setattr(worker.time, "monotonic", lambda: pytest.fail("it stands still during a suspend"))
+    assert worker.seconds_since(then) < 5
+    assert worker.seconds_since((then[0], then[1] - 100)) > 99
+    assert worker.seconds_since((then[0] - 100, then[1])) > 99

@@ -205,6 +205,14 @@ def test_many_articles_are_asked_twenty_at_a_time() -> None:
     assert wire.calls("/rest/items/variations") == 0
 
 
+@pytest.mark.parametrize("batches", [True, False])
+def test_a_number_that_is_no_text_hinders_no_other(batches: bool) -> None:
+    wire = Shelf({f"S{n}": n for n in range(1, 9)}, batches=batches)
+    variations = Variations(wire.connector.client)
+    variations.learn(["x\ud800", *(f"S{n}" for n in range(1, 9))])
+    assert (variations.id("S8"), variations.id("x\ud800")) == ("8", None)
+
+
 def test_without_batches_they_are_asked_one_by_one() -> None:
     wire = Shelf({f"S{n}": n for n in range(1, 9)}, batches=False)
     variations = Variations(wire.connector.client)
