@@ -287,7 +287,7 @@ def newest_of(session: Session, profile_ids: list[int], status: str) -> list[Any
 def missing(shown: Shown, record: SyncRecord) -> list[str]:
     """Ids that the target learns of every record, and that are not known of this one."""
     known = {label for label, _value in labelled(shown, record)}
-    return [ref.label for ref in shown.declared.refs if ref.label not in known] if shown.declared else []
+    return [_(ref.label) for ref in shown.declared.refs if _(ref.label) not in known] if shown.declared else []
 
 
 def _elsewhere(session: Session, record: SyncRecord, kin: Sequence[int]) -> list[tuple[Any, Profile]]:

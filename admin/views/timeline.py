@@ -136,7 +136,7 @@ def labelled(shown: Shown, record: SyncRecord) -> list[tuple[str, str]]:
     declared = shown.declared.refs if shown.declared else ()
     if record.target_id and shown.declared:
         refs.setdefault(shown.declared.target.key_ref, record.target_id)
-    known = [(ref.label, refs.pop(ref.key)) for ref in declared if ref.key in refs]
+    known = [(_(ref.label), refs.pop(ref.key)) for ref in declared if ref.key in refs]
     return known + [(key.replace("_", " "), value) for key, value in refs.items()]
 
 

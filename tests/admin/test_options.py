@@ -154,7 +154,7 @@ def test_a_value_that_was_seen_and_is_not_mapped_is_named_in_its_row(
     answer = anna.post(f"/profiles/{things}/options/", given)
     assert answer.status_code == 422
     page = text(answer)
-    row = page[page.index('value="cod"') :]
+    row = page[page.index('value="cod"', page.index('id="setting-plain_map"')) :]
     assert "Cash on delivery (cod) was seen and is not mapped." in row[: row.index("</tr>")]
 
 
