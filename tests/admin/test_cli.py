@@ -541,7 +541,10 @@ def test_debug_shows_no_secret(
     def broken(session: object) -> str:
         for name in ("oauthlib.oauth1.rfc5849", "requests_oauthlib", "urllib3.connectionpool"):
             logging.getLogger(name).debug("Signing request with key ck-planted")
-        logging.getLogger("connector.client").debug("our own words, of which half is \ud800")
+        half = logging.makeLogRecord({"msg": "our own words, of which half is \ud800", "levelno": logging.DEBUG})
+        for handler in logging.getLogger().handlers:  # only ours: a report of the test cannot hold such a half
+            if isinstance(handler, logging.FileHandler) and handler.baseFilename.endswith("export.log"):
+                handler.handle(half)
         raise RuntimeError("consumer_key: ck-planted, password=hunter-planted")
 
     monkeypatch.setenv("CONNECTOR_DEBUG", "1")
