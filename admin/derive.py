@@ -59,8 +59,15 @@ class Words:
     direction: str = ""
     entity: str = ""
 
+    def english(self, declared: str) -> str:
+        """As stored sentences name it."""
+        return _filled(declared, self._given())
+
+    def _given(self) -> dict[str, str]:
+        return {"direction": self.direction, "Direction": self.direction.capitalize(), "entity": self.entity}
+
     def __call__(self, declared: str) -> str:
-        given = {"direction": self.direction, "Direction": self.direction.capitalize(), "entity": self.entity}
+        given = self._given()
         if self.direction and (whole := _(_filled(declared, given))) != _filled(declared, given):
             return whole  # "Export configuration" may be one word
         translated = {name: _(word) for name, word in given.items()}

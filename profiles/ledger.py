@@ -236,15 +236,17 @@ class Ledger:
             )
         return int(done.rowcount)  # type: ignore[attr-defined]
 
-    def reconsider_skipped(self, since: datetime, limit: int) -> int:
-        """The settings changed: what a setting had skipped lately is decided anew."""
+    def reconsider(self, since: datetime, limit: int) -> int:
+        """The settings changed: what a setting had skipped lately is decided anew, and what had failed is tried anew."""
         with self.database.session() as session:
             ids = session.scalars(
                 select(records.c.id)
                 .where(
                     records.c.profile_id == self.profile_id,
-                    records.c.status == SyncStatus.SKIPPED,
-                    records.c.setting.is_not(None),
+                    or_(
+                        and_(records.c.status == SyncStatus.SKIPPED, records.c.setting.is_not(None)),
+                        records.c.status == SyncStatus.FAILED,
+                    ),
                     records.c.updated_at >= since,
                 )
                 .order_by(records.c.id.desc())
@@ -257,6 +259,8 @@ class Ledger:
                     .values(
                         status=SyncStatus.PENDING,
                         setting=None,
+                        tries=0,
+                        transient=False,
                         next_attempt_at=None,
                         message="The settings changed; it is decided anew.",
                         updated_at=now(),

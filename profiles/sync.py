@@ -223,6 +223,7 @@ def run(
             work.planned, work.last, work.may_write = planned, last, may_write
             work.go(order)
             started = True
+        _mark_working(database, ends)
     except AccessDenied as error:
         trouble = str(error)
         _mark_denied(database, ends, trouble)
@@ -241,13 +242,21 @@ def run(
         message=message,
         counts={name: counts.get(name, 0) for name in COUNTED},
         seconds=round(time.monotonic() - began, 3),
-        calls={
+        calls={end.name: {"read": 0, "write": 0} for end in ends}
+        | {
             one.account.name: {"read": one.client.calls["read"], "write": one.client.calls["write"]}
             for one in connectors
         },
         could_run=started and trouble is None,
         plan=work.plan if work else [],
     )
+
+
+def _mark_working(database: Database, ends: Sequence[models.Connection]) -> None:
+    """A run that came through proves that a connection which was marked as broken works again."""
+    for end in ends:
+        if end.check_ok is False:
+            wiring.mark(database, end.id, True, "A run came through.")
 
 
 def _mark_denied(database: Database, ends: Sequence[models.Connection], message: str) -> None:
@@ -328,7 +337,7 @@ class Run:
         else:
             self.ledger.renew_failed(self.options().retry_max_attempts * RENEWALS)
             if self.profile.applied_version != self.profile.settings_version:
-                self.ledger.reconsider_skipped(self.began - timedelta(days=RECONSIDER_DAYS), RECONSIDER_LIMIT)
+                self.ledger.reconsider(self.began - timedelta(days=RECONSIDER_DAYS), RECONSIDER_LIMIT)
                 with self.database.session() as session:
                     session.get_one(models.Profile, self.profile.id).applied_version = self.profile.settings_version
             unread = self._read()

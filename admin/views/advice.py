@@ -43,7 +43,8 @@ def spoken_of(known: Mapping[str, Setting], message: str, shown: Shown) -> Setti
         if name in known:
             return known[name]
     text = message.lower()
-    labels = [one for one in known.values() if len(one.label) > 6 and shown.words(one.label).lower() in text]
+    # stored sentences are English, whatever the reader's language is
+    labels = [one for one in known.values() if len(one.label) > 6 and shown.words.english(one.label).lower() in text]
     if labels:
         return max(labels, key=lambda one: len(one.label))
     if "mapped" not in text:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime, time, timedelta
 from typing import Any
@@ -92,7 +92,15 @@ class Dashboard(View):
                 connections=connections,
                 clock=beat,
                 gauges={row.id: gauges(self.database, row) for row in connections[:MOST_LOOKED_AT]},
-                troubles=troubles(beat, list(profiles.values()), connections, failing, missed, lacking),
+                troubles=troubles(
+                    beat,
+                    list(profiles.values()),
+                    connections,
+                    failing,
+                    missed,
+                    lacking,
+                    _broken(session, list(profiles)),
+                ),
             )
 
 
@@ -103,6 +111,7 @@ def troubles(
     failing: Mapping[int, int],
     missed: list[Task],
     lacking: Mapping[int, int],
+    broken: Collection[int],
 ) -> list[tuple[str, str]]:
     """What a person should look at, the worst first, each with the page that helps. Empty: all is well."""
     found: list[tuple[str, str]] = []
@@ -125,6 +134,9 @@ def troubles(
                 profile=profile.name,
             )
             found.append((said, url_for("records.index", profile_id=profile.id, status="failed")))
+        if profile.id in broken and not failing.get(profile.id):
+            said = _("The last run of {profile} ended with an error.", profile=profile.name)
+            found.append((said, url_for("tasks.index", profile_id=profile.id)))
         if count := lacking.get(profile.id):
             said = n_(
                 "{n} value that orders of {profile} had is not mapped.",
@@ -148,6 +160,16 @@ def _unmapped(session: Session, profile: Profile) -> int:
         return gaps.count(session, profile, declarations(ends[0], ends[1], profile.entity))
     except LookupError:
         return 0  # a connector is missing: its page says so
+
+
+def _broken(session: Session, profile_ids: list[int]) -> set[int]:
+    """The profiles whose last run ended with an error."""
+    newest = (
+        select(func.max(Task.id))
+        .where(Task.profile_id.in_(profile_ids), Task.status.in_([TaskStatus.SUCCESS, TaskStatus.ERROR]))
+        .group_by(Task.profile_id)
+    )
+    return set(session.scalars(select(Task.profile_id).where(Task.id.in_(newest), Task.status == TaskStatus.ERROR)))
 
 
 def failed_now(session: Session, profile_ids: list[int]) -> dict[int, int]:

@@ -78,8 +78,8 @@ class Shop:
     def skus(self) -> list[tuple[str, str]]:
         """SKU and name of every line of every order, children included, each once."""
         with self._lock:
-            pairs = [(item["sku"], item.get("name", "")) for order in self.orders.all() for item in order["items"]]
-        return list(dict.fromkeys(pairs))
+            items = [item for order in self.orders.all() for item in order["items"]]
+        return list(dict.fromkeys((item["sku"], item.get("name") or "") for item in items if item.get("sku")))
 
     def handle(self, request: Request) -> Response:
         """Answer as the shop would, dated by its clock."""

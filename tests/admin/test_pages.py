@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from flask import Flask
 from marshmallow import fields, validate
-from sqlalchemy import event, select, update
+from sqlalchemy import event, func, select, update
 
 import admin
 from admin import derive
@@ -770,3 +770,20 @@ def test_a_setting_may_have_any_name(anna: Browser) -> None:
     made = type("Odd", (Settings,), {"csrf_token": setting(fields.String(), section=CONFIGURATION, label="Odd")})
     one: Setting = declared(made)[0]
     assert derive.input_name(one) == "s.csrf_token"
+
+
+def test_the_dashboard_is_not_green_when_the_last_run_ended_with_an_error(anna: Browser, seeded: Seeded) -> None:
+    with seeded.db.session() as session:
+        session.execute(SyncRecord.__table__.delete())  # type: ignore[attr-defined]
+        session.execute(update(Connection).values(check_ok=True))
+        session.execute(update(Heartbeat).values(beat_at=now()))
+        session.execute(update(Task).where(Task.status.in_(["error", "missed"])).values(status="success"))
+    green = text(anna.get("/"))
+    with seeded.db.session() as session:
+        newest = session.scalar(select(func.max(Task.id)).where(Task.status == "success"))
+        session.execute(update(Task).where(Task.id == newest).values(status="error"))
+    red = text(anna.get("/"))
+    said = "The last run of Orders DE ended with an error."
+    assert said not in green
+    assert said in red
+    assert "All is well" not in red

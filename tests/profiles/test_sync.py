@@ -584,3 +584,17 @@ def test_many_workers_and_random_trouble_converge_to_one_target_per_source(
 def closed(request: pytest.FixtureRequest) -> Iterator[None]:
     yield
     fresh()
+
+
+def test_what_failed_is_tried_anew_when_the_settings_changed_and_only_then(database: Database, world: World) -> None:
+    made = profile(database)
+    world.place("1")
+    world.trouble = once(RecordFailed("order 1: warehouse 99999 does not exist"))
+    assert sync.run(database, made).counts["failed"] == 1
+    assert sync.run(database, made).counts["failed"] == 0
+    assert rows(database, made)["1"].status == "failed"
+    with database.session() as session:
+        session.get_one(models.Profile, made).settings_version += 1
+    result = sync.run(database, made)
+    assert (result.status, result.counts["complete"]) == ("success", 1)
+    assert len(world.created) == 1
