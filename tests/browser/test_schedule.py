@@ -66,6 +66,10 @@ def test_a_run_is_started_watched_stopped_and_run_again_to_success(chromium: Bro
         visitor.accessible()
         first = running(page)
         expect(bar).not_to_have_attribute("aria-valuenow", str(first), timeout=20_000)
+        second = running(page)
+        if second < first:  # reading was over, and sending has begun to count anew
+            expect(bar).not_to_have_attribute("aria-valuenow", str(second), timeout=20_000)
+            first = second
         assert running(page) > first
         page.locator(".run").get_by_role("button", name="Stop").click()
         expect(page.locator(".run")).to_contain_text("It ends after the current record.")
@@ -73,8 +77,6 @@ def test_a_run_is_started_watched_stopped_and_run_again_to_success(chromium: Bro
         expect(row).to_be_visible(timeout=30_000)
         expect(page.locator(".run")).to_have_count(0)
         row.get_by_role("button", name="Run task").click()
-        expect(page.locator(".run .tally .many").first).to_be_visible(timeout=30_000)
-        expect(page.locator(".run .far")).to_contain_text("left", timeout=30_000)
         done = page.locator("tbody tr").first
         expect(done.locator(".chip", has_text="success")).to_be_visible(timeout=90_000)
         expect(page.locator("main p[role=status]")).to_contain_text("ended: success.")
