@@ -278,10 +278,6 @@ class Person:
     def get_id(self) -> str:
         return f"{self.id}.{self.epoch}"
 
-    @property
-    def may_change(self) -> bool:
-        return self.role == ADMIN
-
 
 def may(person: Any, endpoint: str | None, method: str) -> bool:
     """THE decision: may this person use this route? Asked before every request and by the menu."""

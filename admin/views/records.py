@@ -317,8 +317,3 @@ def row_of(row: Mapping[str, Any], key_ref: str) -> dict[str, Any]:
     if row["target_id"] and not refs.get(f"ref:{key_ref}"):
         refs[f"ref:{key_ref}"] = row["target_id"]
     return {**row, **refs, "number": row["source_number"] or row["source_id"], "record_id": row["id"]}
-
-
-def told(moved: int, asked: int, said: str, shown: Shown | None = None) -> str:
-    """For the orders page, until it says so itself."""
-    return f"{moved} / {asked} {said}"
