@@ -176,6 +176,22 @@ class Link(Protocol):
         """Keep the id at once: committed before this returns."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class Counterpart:
+    """The same record at the other side, as some profile of this entity knows it.
+
+    `ours` False: it belongs to another connection than this profile's; `connection` and `profile` name where.
+    """
+
+    key: str  # of the record at this profile's target
+    number: str | None
+    refs: Mapping[str, str]  # what that profile learned when it wrote
+    reverse: bool  # known from a profile of the opposite direction: it was brought from there to here
+    ours: bool
+    connection: str
+    profile: str
+
+
 class Known(ABC):
     """What is known of one record on the target's side, during one attempt to write it."""
 
@@ -189,6 +205,15 @@ class Known(ABC):
         """Whether this record of the target belongs to another source record. For candidates that a look-up found;
         one read, no call."""
         raise NotImplementedError
+
+    def counterpart(self, key: str) -> Counterpart | None:
+        """What the source's record `key` is at the target: brought from there by a profile of the opposite direction
+        between the same connections (its `refs` say what that one did), or written there by one of this direction. No
+        call to a system.
+
+        Other connections are looked at last (`ours` False): a record that came from another shop is nobody's here.
+        """
+        return None
 
     def learn(self, **refs: str | None) -> None:
         """Keep ids at once: committed before this returns, so that a killed worker loses none."""
@@ -278,6 +303,9 @@ class Resource(ABC):
     TargetOptions: ClassVar[type[Settings]] = Settings
     refs: ClassVar[tuple[Ref, ...]] = ()  # learned ids, in the order of the tab's columns
     key_ref: ClassVar[str] = "id"  # which ref is the target's id of the record itself
+    settles: ClassVar[bool] = True  # as a source: new records may still be in the making and wait a while
+    takes_back: ClassVar[bool] = False  # as a target: what was brought from it to the source is written to it as well
+    asked: frozenset[str] = frozenset()  # as a source: what the target `asks` for
 
     def __init__(self, connector: Connector) -> None:
         self.connector = connector
@@ -302,6 +330,10 @@ class Resource(ABC):
         """One record by the number that people use."""
         raise NotImplementedError
 
+    def family(self, found: Found) -> Sequence[Found]:
+        """The records that go by the same number and belong to this one: deliveries and credit notes of a sale."""
+        return ()
+
     def latest(self, count: int) -> Sequence[Found]:
         """The newest records, whatever became of them: what a person tries a dry run with."""
         raise NotImplementedError
@@ -317,6 +349,16 @@ class Resource(ABC):
         """
 
     # as a target
+
+    def asks(self, options: Options) -> frozenset[str]:
+        """What it needs of each record besides the record itself, by the settings: "shipments", "refunds",
+        "documents". A source that has them reads them along; asked once per run."""
+        return frozenset()
+
+    def unsettled(self, options: Options, last: datetime | None) -> Iterator[tuple[str, str]] | None:
+        """Keys of the target's own records that should have come further by now, each with a sentence that says why:
+        their source's records are read and written anew. None: not now (a setting, or `last` time is not long ago)."""
+        return None
 
     def check(self, record: Any, options: Options) -> list[str]:
         """Every required mapping that this record needs and the settings lack, each as a sentence, best as `Missing`.
@@ -419,6 +461,7 @@ __all__ = [
     "Budget",
     "Catalogue",
     "Connector",
+    "Counterpart",
     "Entry",
     "Finding",
     "Found",

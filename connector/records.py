@@ -98,6 +98,7 @@ class OrderLine:
     tax: Decimal = Decimal(0)  # part of `total`
     tax_rate: Decimal | None = None  # percent; None where the source does not say
     parent: str | None = None  # key of the bundle line this is a component of
+    external: str | None = field(default=None, repr=False)  # key of this line at the system that the order came from
     options: tuple[str, ...] = ()  # what the customer chose, as words
     weight_grams: int | None = None
     extra: Mapping[str, Any] = field(default_factory=dict)
@@ -142,9 +143,103 @@ class Comment:
     by_customer: bool = False
 
 
+class OrderKind(StrEnum):
+    """What a record of the entity "order" is. All but a sale belong to one (`Fulfilment.origin`)."""
+
+    SALE = "sale"
+    DELIVERY = "delivery"  # a part of a sale that is shipped for itself
+    RETURN = "return"
+    CREDIT = "credit"  # a credit note: money that goes back
+
+
+class DocumentKind(StrEnum):
+    INVOICE = "invoice"
+    DELIVERY_NOTE = "delivery_note"
+    CREDIT_NOTE = "credit_note"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Part:
+    """So many of one order line."""
+
+    line: str  # `OrderLine.key`
+    quantity: Decimal
+
+
+@dataclass(frozen=True, kw_only=True)
+class Package:
+    """One parcel. `number` is the tracking number, None before it is labelled."""
+
+    key: str
+    number: str | None = None
+    carrier: str | None = None  # the source's own code of the carrier
+    title: str | None = None  # of the carrier or of the service, for people
+    weight_grams: int | None = None
+    parts: tuple[Part, ...] = ()  # what is in it; empty: the source does not say
+
+
+@dataclass(frozen=True, kw_only=True)
+class Document:
+    """A paper that exists at the source."""
+
+    key: str
+    kind: DocumentKind
+    number: str | None = None
+    created_at: datetime | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Shipment:
+    """Goods that left, as a shop keeps it: some quantities and their parcels."""
+
+    key: str
+    number: str | None = None
+    created_at: datetime | None = None
+    parts: tuple[Part, ...] = ()
+    packages: tuple[Package, ...] = ()
+    comment: str | None = None  # what was written to it
+
+
+@dataclass(frozen=True, kw_only=True)
+class Refund:
+    """Money that went back, as a shop keeps it (a credit memo). Amounts are gross and positive.
+
+    `total` = the lines of `parts` + `shipping` + `adjustment` (which may be negative: a fee that was kept).
+    """
+
+    key: str
+    number: str | None = None
+    created_at: datetime | None = None
+    parts: tuple[Part, ...] = ()
+    total: Decimal
+    shipping: Decimal = Decimal(0)
+    adjustment: Decimal = Decimal(0)
+    reason: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Fulfilment:
+    """What became of an order after it was placed. Empty where a source does not follow it."""
+
+    kind: OrderKind = OrderKind.SALE
+    origin: str | None = None  # key of the sale that this delivery, return or credit note belongs to
+    parent: str | None = None  # key of the order it was made from: the origin, or for example a return
+    number: str | None = None  # the number that the system it came from gave it (its external order id)
+    refund: str | None = None  # a credit note's: key of the shop's own refund that it was made for
+    status_name: str | None = None  # of `Order.status`, for people
+    payment_status: str | None = None  # unpaid, partlyPaid, fullyPaid, overpaid
+    shipped_at: datetime | None = None  # when the outgoing items were booked
+    warehouse: str | None = None
+    shares: bool = False  # its goods leave with deliveries of their own
+    documents: tuple[Document, ...] = ()
+    packages: tuple[Package, ...] = ()
+    shipments: tuple[Shipment, ...] = ()
+    refunds: tuple[Refund, ...] = ()
+
+
 @dataclass(frozen=True, kw_only=True)
 class Order:
-    """A sales order.
+    """A sales order, or one of those that belong to it (see `Fulfilment.kind`).
 
     `status` is the source's own code; the profile maps it. `store` and `website` are codes and choose the scope of the
     settings. Deductions and `residual` are kept apart from `lines` so that a target can show them as what
@@ -179,6 +274,7 @@ class Order:
     comments: tuple[Comment, ...] = ()
     replaces: str | None = None  # number of the order that this one took the place of
     replaced_by: str | None = None  # number of the order that took its place
+    fulfilment: Fulfilment = field(default=Fulfilment(), repr=False)
     attributes: Mapping[str, Any] = field(default_factory=dict)  # the source's own fields by path, for mapping
     extra: Mapping[str, Any] = field(default_factory=dict)
 
@@ -189,4 +285,7 @@ class Order:
         """
         payment = replace(self.payment, extra={})
         plain = replace(self, updated_at=self.created_at, attributes={}, extra={}, payment=payment)
-        return hashlib.sha256(repr(plain).encode()).hexdigest()
+        told = repr(plain)
+        if self.fulfilment != Fulfilment():  # apart, so that the fingerprint of all other orders stays what it was
+            told += repr(self.fulfilment)
+        return hashlib.sha256(told.encode()).hexdigest()

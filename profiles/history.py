@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import and_, insert, or_, select, update
+from sqlalchemy import ColumnElement, and_, insert, or_, select, update
 from sqlalchemy.orm import Session
 
 from profiles.db import now
@@ -89,26 +89,33 @@ def kin(session: Session, record: SyncRecord, *, limit: int = 20) -> list[SyncRe
     """All records of the same order, whichever profile made them; the given one is among them, oldest first.
 
     The same order is what has the same number at the same source, and what is the other end of it: read from where this
-    one was written, or written to where this one was read.
+    one was written, or written to where this one was read. So a credit note leads to its sale, and that to the export.
     """
-    profiles = {row.id: row for row in session.scalars(select(Profile))}
-    own = profiles[record.profile_id]
-    from_source = [one.id for one in profiles.values() if one.from_id == own.from_id]
-    from_target = [one.id for one in profiles.values() if one.from_id == own.to_id]
-    to_source = [one.id for one in profiles.values() if one.to_id == own.from_id]
-    found = {record.id: record}
+    profiles = session.scalars(select(Profile)).all()
+    found, asked = {record.id: record}, set[int]()
+    while (fresh := [one for one in found.values() if one.id not in asked]) and len(found) <= limit:
+        for one in fresh:
+            asked.add(one.id)
+            for way in _ways(one, profiles):
+                found.update({row.id: row for row in session.scalars(select(SyncRecord).where(way).limit(limit))})
+    return sorted(found.values(), key=lambda one: one.id)
+
+
+def _ways(record: SyncRecord, profiles: Sequence[Profile]) -> Iterator[ColumnElement[bool]]:
+    """From one record to others of the same order."""
+    own = next(one for one in profiles if one.id == record.profile_id)
+    from_source = [one.id for one in profiles if one.from_id == own.from_id]
+    from_target = [one.id for one in profiles if one.from_id == own.to_id]
+    to_source = [one.id for one in profiles if one.to_id == own.from_id]
     # "+ 0" keeps the database from walking through these profiles instead of taking the index of the number
     of = SyncRecord.profile_id + 0
-    ways = [and_(SyncRecord.profile_id.in_(from_source), SyncRecord.source_id == record.source_id)]
+    yield and_(SyncRecord.profile_id.in_(from_source), SyncRecord.source_id == record.source_id)
     if record.source_number:
-        ways.append(and_(SyncRecord.source_number == record.source_number, of.in_(from_source)))
+        yield and_(SyncRecord.source_number == record.source_number, of.in_(from_source))
     if record.target_id and from_target:
-        ways.append(and_(SyncRecord.profile_id.in_(from_target), SyncRecord.source_id == record.target_id))
+        yield and_(SyncRecord.profile_id.in_(from_target), SyncRecord.source_id == record.target_id)
     if to_source:
-        ways.append(and_(SyncRecord.target_id == record.source_id, of.in_(to_source)))
-    for way in ways:
-        found.update({one.id: one for one in session.scalars(select(SyncRecord).where(way).limit(limit))})
-    return sorted(found.values(), key=lambda one: one.id)
+        yield and_(SyncRecord.target_id == record.source_id, of.in_(to_source))
 
 
 def put_back(session: Session, record_ids: Sequence[int], by: str) -> int:

@@ -19,7 +19,7 @@ from typing import Any, cast
 from sqlalchemy import Integer, Table, and_, bindparam, func, insert, or_, select, update
 from sqlalchemy.orm import Session
 
-from connector import Found, Payload
+from connector import Counterpart, Found, Payload
 from connector.client import loads
 from profiles import models
 from profiles.db import Database, now
@@ -275,18 +275,18 @@ class Ledger:
             or_(records.c.next_attempt_at.is_(None), records.c.next_attempt_at <= moment),
         )
 
-    def due(self, after: int, limit: int, *, only: int | None = None) -> list[Any]:
+    def due(self, after: int, limit: int, *, only: Sequence[int] | None = None) -> list[Any]:
         """Rows to work on now, with payloads, by id beyond `after`."""
         query = select(records).where(self._due(now()), records.c.id > after).order_by(records.c.id).limit(limit)
         if only is not None:
-            query = query.where(records.c.id == only)
+            query = query.where(records.c.id.in_(only))
         with self.database.reading() as session:
             return list(session.execute(query).all())
 
-    def count_due(self, *, only: int | None = None) -> int:
+    def count_due(self, *, only: Sequence[int] | None = None) -> int:
         query = select(func.count()).select_from(records).where(self._due(now()))
         if only is not None:
-            query = query.where(records.c.id == only)
+            query = query.where(records.c.id.in_(only))
         with self.database.reading() as session:
             return int(session.scalar(query) or 0)
 
@@ -301,7 +301,7 @@ class Ledger:
                 or 0
             )
 
-    def next_retry(self, until: datetime, *, only: int | None = None) -> datetime | None:
+    def next_retry(self, until: datetime, *, only: Sequence[int] | None = None) -> datetime | None:
         """When the next record that was already tried is due, if that is before `until`."""
         query = select(func.min(records.c.next_attempt_at)).where(
             records.c.profile_id == self.profile_id,
@@ -310,7 +310,7 @@ class Ledger:
             records.c.next_attempt_at <= until,
         )
         if only is not None:
-            query = query.where(records.c.id == only)
+            query = query.where(records.c.id.in_(only))
         with self.database.reading() as session:
             return cast("datetime | None", session.scalar(query))
 
@@ -389,6 +389,109 @@ class Ledger:
         )
         with self.database.reading() as session:
             return session.scalar(query.limit(1)) is not None
+
+    def counterparts(self, keys: Sequence[str]) -> dict[str, Counterpart]:
+        """What these records of the profile's source are at its target, as far as any profile of the entity knows.
+
+        Looked for in this order: brought from the target by a profile of the opposite direction; written there by one of
+        this direction; brought to the source from another connection (`ours` False).
+        """
+        profile = cast(Table, models.Profile.__table__)
+        own, other = profile.alias("own"), cast(Table, models.Connection.__table__)
+        source, target = own.c.from_id, own.c.to_id
+        forward = and_(profile.c.from_id == source, profile.c.to_id == target)
+        reverse = and_(profile.c.from_id == target, profile.c.to_id == source)
+        elsewhere = and_(profile.c.from_id != target, profile.c.to_id == source)
+        told = (
+            *(records.c.source_id, records.c.source_number, records.c.target_id, records.c.refs),
+            *(profile.c.name.label("profile"), other.c.name.label("connection")),
+        )
+        found: dict[str, Counterpart] = {}
+        with self.database.reading() as session:
+            for way, column, end in (
+                (elsewhere, records.c.target_id, profile.c.from_id),
+                (forward, records.c.source_id, profile.c.to_id),
+                (reverse, records.c.target_id, profile.c.from_id),
+            ):
+                rows = session.execute(
+                    select(*told)
+                    .join(profile, profile.c.id == records.c.profile_id)
+                    .join(own, and_(own.c.id == self.profile_id, own.c.entity == profile.c.entity))
+                    .join(other, other.c.id == end)
+                    .where(way, column.in_(keys), records.c.target_id.is_not(None))
+                    .order_by(records.c.id.desc())
+                ).all()
+                for row in rows:
+                    forth = way is forward
+                    found[row.source_id if forth else row.target_id] = Counterpart(
+                        key=row.target_id if forth else row.source_id,
+                        number=None if forth else row.source_number,
+                        refs=dict(row.refs or {}),
+                        reverse=not forth,
+                        ours=way is not elsewhere,
+                        connection=row.connection,
+                        profile=row.profile,
+                    )
+        return found
+
+    def opposed(self) -> bool:
+        """Whether a profile of the entity goes the opposite way between the same connections."""
+        profile = cast(Table, models.Profile.__table__)
+        own = profile.alias("own")
+        query = select(profile.c.id).join(
+            own, and_(own.c.from_id == profile.c.to_id, own.c.to_id == profile.c.from_id)
+        )  # fmt: skip
+        with self.database.reading() as session:
+            wanted = query.where(own.c.id == self.profile_id, own.c.entity == profile.c.entity).limit(1)
+            return session.scalar(wanted) is not None
+
+    def sources_of(self, keys: Sequence[str]) -> dict[str, str]:
+        """The source's records that are, or became, these records of the target: target key → source key."""
+        profile = cast(Table, models.Profile.__table__)
+        own = profile.alias("own")
+        found: dict[str, str] = {}
+        with self.database.reading() as session:
+            for way, theirs, ours in (
+                (
+                    and_(profile.c.from_id == own.c.to_id, profile.c.to_id == own.c.from_id),
+                    records.c.source_id,
+                    records.c.target_id,
+                ),
+                (profile.c.id == own.c.id, records.c.target_id, records.c.source_id),
+            ):
+                rows = session.execute(
+                    select(theirs, ours)
+                    .join(profile, profile.c.id == records.c.profile_id)
+                    .join(own, and_(own.c.id == self.profile_id, own.c.entity == profile.c.entity))
+                    .where(way, theirs.in_(keys), ours.is_not(None))
+                ).all()
+                found.update({row[0]: row[1] for row in rows})
+        return found
+
+    def put_back(self, found: Found, row: Any | None, message: str) -> None:
+        """Work on a record again although nothing changed at its source. Raises Lost when a worker holds it."""
+        decision = Decision(status=SyncStatus.PENDING, message=message)
+        values = {
+            "status": SyncStatus.PENDING,
+            "message": message,
+            "forced": True,
+            "tries": 0,
+            "transient": False,
+            "next_attempt_at": None,
+            "payload": pack(found.payload) if found.payload else None,
+            "updated_at": now(),
+        }
+
+        def put(transaction: Transaction) -> None:
+            if row is None:
+                self.store(transaction, found, None, decision)
+                return
+            if transaction.run(_change(*values, own=False), {"row": row.id, **_new(values)}) != 1:
+                raise Lost(f"sync record {row.id}")
+            line = self._line(row, SyncStatus.PENDING, message, now())
+            transaction.run(_tell(*line), line)
+
+        self.database.write(put)
 
     def by_number(self, number: str) -> list[Any]:
         with self.database.reading() as session:

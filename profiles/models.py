@@ -204,6 +204,7 @@ class Profile(Base):
     applied_version: Mapped[int] = mapped_column(Integer, default=0)  # of the settings, by the last run
     mark: Mapped[str | None] = mapped_column(Words)  # how far the source was read; opaque
     read_at: Mapped[datetime | None]  # when it was last read to its end
+    rechecked_at: Mapped[datetime | None]  # when the target was last asked what is unfinished there
     created_at: Mapped[datetime]
     updated_at: Mapped[datetime]
 
@@ -308,6 +309,8 @@ class SyncRecord(Base):
         Index("ix_sync_record_status", "profile_id", "status", "id"),  # serves: the tab filtered by status, by key
         Index("ix_sync_record_updated", "profile_id", "updated_at", "id"),  # serves: the tab sorted by time, by key
         Index("ix_sync_record_number", "source_number"),  # serves: "where is order 100000123?"
+        # serves: the tab sorted by number, by key (a record without one is shown by its id, behind all others)
+        Index("ix_sync_record_order", "profile_id", text("coalesce(source_number, '')"), "id"),
         Index("ix_sync_record_customer", "profile_id", "customer", "id"),  # serves: the tab filtered by customer
         Index("ix_sync_record_created", "profile_id", "created_at", "id"),  # serves: the tab sorted by creation
         # serves: failed records grouped by cause (only they are in it)

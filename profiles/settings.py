@@ -64,13 +64,6 @@ class EngineOptions(Settings):
         default=4,
         help="They share one rate budget, so more of them do not call more often than the system allows.",
     )
-    settle_seconds = setting(
-        fields.Integer(strict=True, validate=between(0, 86400)),
-        section=CONFIGURATION,
-        label="Settling period (seconds)",
-        default=60,
-        help="A new record waits until it is this old, so that a payment in progress can settle. It is never skipped.",
-    )
     retry_max_attempts = setting(
         fields.Integer(strict=True, validate=between(1, 20)),
         section=CONFIGURATION,
@@ -79,11 +72,11 @@ class EngineOptions(Settings):
         help="So often a record is tried in a run without progress before it counts as failed.",
     )
     api_behaviour = setting(
-        fields.String(validate=one_of("append", "replace")),
+        fields.String(validate=one_of("append", "replace", labels=("Only what changed", "Everything again"))),
         section=API,
         label="API collection behaviour",
         default="append",
-        help="Append reads what changed since the last run; replace reads everything again. Neither sends twice.",
+        help="What a run reads: only what changed since the last run, or everything again. Neither sends twice.",
     )
     page_size = setting(
         fields.Integer(strict=True, validate=between(1, 300)),
@@ -99,6 +92,28 @@ class EngineOptions(Settings):
         default=None,
         help="The first run reads records changed since this day (UTC); empty reads all.",
     )
+
+
+def _settling(default: int) -> fields.Integer:
+    return setting(
+        fields.Integer(strict=True, validate=between(0, 86400)),
+        section=CONFIGURATION,
+        label="Settling period (seconds)",
+        default=default,
+        help="A new record waits until it is this old, so that a payment in progress can settle. It is never skipped.",
+    )
+
+
+class SettlingOptions(Settings):
+    """Of a source whose new records may still be in the making."""
+
+    settle_seconds = _settling(60)
+
+
+class SettledOptions(Settings):
+    """Of a source that shows records when they are ready: they wait only where somebody wants it."""
+
+    settle_seconds = _settling(0)
 
 
 @dataclass(frozen=True, kw_only=True)

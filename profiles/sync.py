@@ -23,13 +23,14 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from functools import partial
+from functools import cached_property, partial
 from typing import Any
 
 from connector import (
     AccessDenied,
     Connector,
     ConnectorError,
+    Counterpart,
     Found,
     InDoubt,
     Known,
@@ -115,6 +116,9 @@ class Attempt(Known):
     def taken(self, key: str) -> bool:
         return self.ledger.taken(key, self.row.id)
 
+    def counterpart(self, key: str) -> Counterpart | None:
+        return self.ledger.counterparts([key]).get(key)
+
     def learn(self, **refs: str | None) -> None:
         """Committed at once, but for ids that a link keeps anyway: those go along with the next ones."""
         fresh = {key: str(value) for key, value in refs.items() if value is not None}
@@ -155,6 +159,9 @@ class Plan(Known):
 
     def taken(self, key: str) -> bool:
         return self.ledger.taken(key, None if self.row is None else self.row.id)
+
+    def counterpart(self, key: str) -> Counterpart | None:
+        return self.ledger.counterparts([key]).get(key)
 
     def learn(self, **refs: str | None) -> None:
         self.refs.update({key: str(value) for key, value in refs.items() if value is not None})
@@ -303,10 +310,12 @@ class Run:
         self.halt: ConnectorError | None = None
         self._options: dict[tuple[str | None, str | None], Options] = {}
         self._parsed: OrderedDict[str, tuple[str | None, Any]] = OrderedDict()
+        self._came_back: dict[str, Counterpart] = {}  # of the page that is decided
         self._guard = threading.Lock()
         self.began = now()
         for connector in (source, target):
             connector.client.log_bodies = bool(self.options().log_response)
+        self.source.asked = self.target.asks(self.options())
 
     # settings
 
@@ -322,15 +331,15 @@ class Run:
 
     def go(self, order: str | None) -> None:
         if not self.options().enabled and order is None:
-            self.tell("Nothing was done: the profile's setting 'enabled' is off.")
-            self.reasons.append("Nothing was done: the setting 'enabled' is off.")
+            self.tell("Nothing was done: it is switched off in the settings of the profile.")
+            self.reasons.append("Nothing was done: it is switched off in the settings of the profile.")
             return
         if self.dry_run:
             self._dry(order)
             return
         self.may_write()
         self.ledger.take_over()
-        only: int | None = None
+        only: list[int] | None = None
         unread: ConnectorError | None = None
         if order is not None:
             only = self._fetch(order)
@@ -341,10 +350,35 @@ class Run:
                 with self.database.session() as session:
                     session.get_one(models.Profile, self.profile.id).applied_version = self.profile.settings_version
             unread = self._read()
+            if unread is None and not self.stop.is_set():
+                self._recheck()
         if not self.stop.is_set():
             self._write(only)
         if unread is not None:
             raise unread
+
+    def _recheck(self) -> None:
+        """What the target finds unfinished at itself is put back to pending, whatever became of it before."""
+        with self.database.reading() as session:
+            last = session.get_one(models.Profile, self.profile.id).rechecked_at
+        unsettled = self.target.unsettled(self.options(), last)
+        if unsettled is None:
+            return
+        reasons = dict(unsettled)
+        for key, source in self.ledger.sources_of(list(reasons)).items():
+            if self.stop.is_set():
+                return
+            found = self.source.get(source)
+            if found is None:
+                continue
+            found = fitted(found)
+            with self.database.reading() as session:
+                row = self.ledger.known(session, [found.key]).get(found.key)
+            if row is None or row.status not in (SyncStatus.PENDING, SyncStatus.PROCESSING):
+                self.may_write()
+                self.ledger.put_back(found, row, f"{reasons[key]} Put back to pending.")
+        with self.database.session() as session:
+            session.get_one(models.Profile, self.profile.id).rechecked_at = now()
 
     def _since(self) -> str | None:
         return None if self.options().api_behaviour == "replace" else self.profile.mark
@@ -386,8 +420,7 @@ class Run:
 
     def _store(self, page: Sequence[Found], missing: OrderedDict[str, None]) -> None:
         page = [fitted(found) for found in page]
-        with self.database.reading() as session:
-            rows = self.ledger.known(session, [found.key for found in page])
+        rows = self._known(page)
         decided: list[tuple[Found, Any, Decision | None]] = []
         for found in page:
             row = rows.get(found.key)
@@ -397,6 +430,28 @@ class Run:
         if not decided:
             return
         self._keep(decided)
+
+    def _known(self, page: Sequence[Found]) -> dict[str, Any]:
+        """The rows of a page, by source key; and which of its new records came from the target in the first place."""
+        with self.database.reading() as session:
+            rows = self.ledger.known(session, [found.key for found in page])
+        new = [found.key for found in page if _untouched(rows.get(found.key))]
+        self._came_back = self.ledger.counterparts(new) if self._opposed and new else {}
+        return rows
+
+    @cached_property
+    def _opposed(self) -> bool:
+        """Whether records may have come from this target to this source by another profile, and must not go back."""
+        return not self.target.takes_back and self.ledger.opposed()
+
+    def _refuse_returned(self, key: str, number: str | None, row: Any, counterparts: Mapping[str, Counterpart]) -> None:
+        """A record that came from the target is not created there a second time. Raises SkipRecord."""
+        origin = counterparts.get(key)
+        if _untouched(row) and origin is not None and origin.reverse and origin.ours:
+            raise SkipRecord(
+                f"{self.profile.entity} {number or key} is {origin.key} of {origin.connection} already (profile "
+                f"{origin.profile}) and is not sent back there."
+            )
 
     def _keep(self, decided: Sequence[tuple[Found, Any, Decision | None]]) -> None:
         """Store what was decided, a page at once; one by one where the database refuses it, so that one odd record
@@ -466,6 +521,7 @@ class Run:
             return None
         options = self.options(record)
         try:
+            self._refuse_returned(found.key, found.number, row, self._came_back)
             anew = self._admits(record, options, row)
         except SkipRecord as error:
             self.tally["skipped"] += 1
@@ -480,7 +536,7 @@ class Run:
         self._remember(found.key, seen, record)
         wait = self._settles_at(record, options) if row is None or row.target_id is None else None
         if wait and not asked:
-            text = f"Waits until it has settled ({wait:%H:%M:%S} UTC, setting 'settle_seconds')."
+            text = f"Waits until it has settled ({wait:%H:%M:%S} UTC, setting 'Settling period')."
             return Decision(
                 status=SyncStatus.PENDING,
                 message=text,
@@ -517,7 +573,7 @@ class Run:
 
     def _settles_at(self, record: Any, options: Options) -> datetime | None:
         created: datetime | None = getattr(record, "created_at", None)
-        if created is None or not options.settle_seconds:
+        if created is None or not options.get("settle_seconds"):
             return None
         offset = timedelta(seconds=self.source.client.clock_offset)  # the shop's clock decides
         settled = created + timedelta(seconds=options.settle_seconds) - offset
@@ -541,6 +597,9 @@ class Run:
                     continue  # it fails by name when its turn comes
                 self._remember(row.source_id, row.seen, record)
                 try:
+                    if self._opposed and _untouched(row):
+                        back = self.ledger.counterparts([row.source_id])
+                        self._refuse_returned(row.source_id, row.source_number, row, back)
                     anew = self._admits(record, self.options(record), row)
                     for sentence in self.target.check(record, self.options(record)) if anew else ():
                         missing.setdefault(sentence)
@@ -551,26 +610,30 @@ class Run:
                 except Exception:
                     continue  # it fails by name when its turn comes
 
-    def _fetch(self, number: str) -> int | None:
-        """Read one record by its number, now; returns its row."""
+    def _fetch(self, number: str) -> list[int]:
+        """Read one record by its number, and those that belong to it, now; returns their rows."""
+        missing: OrderedDict[str, None] = OrderedDict()
+        page = self._named(number)
+        rows = self._known(page)
+        for found in page:
+            decision = self._decide(found, rows.get(found.key), missing, asked=True)
+            self._keep([(found, rows.get(found.key), decision)])
+            if decision is None:
+                said = f"{self.profile.entity} {found.number or found.key}: nothing changed since it was written."
+                self.reasons.append(said)
+        self._refuse(missing)
+        with self.database.reading() as session:
+            return [int(row.id) for row in self.ledger.known(session, [found.key for found in page]).values()]
+
+    def _named(self, number: str) -> list[Found]:
         found = self.source.number(number)
         if found is None:
             raise StopRun(f"{self.profile.entity} {number} was not found in {self.source.connector.account.name}.")
-        found = fitted(found)
-        missing: OrderedDict[str, None] = OrderedDict()
-        with self.database.reading() as session:
-            row = self.ledger.known(session, [found.key]).get(found.key)
-        decision = self._decide(found, row, missing, asked=True)
-        self._keep([(found, row, decision)])
-        if decision is None:
-            self.reasons.append(f"{self.profile.entity} {number}: nothing changed since it was written.")
-        self._refuse(missing)
-        with self.database.reading() as session:
-            return int(self.ledger.known(session, [found.key])[found.key].id)
+        return [fitted(one) for one in (found, *self.source.family(found))]
 
     # writing
 
-    def _write(self, only: int | None) -> None:
+    def _write(self, only: Sequence[int] | None) -> None:
         patience = time.monotonic() + RUN_PATIENCE_SECONDS
         workers = self.options().workers
         with ThreadPoolExecutor(max_workers=workers, thread_name_prefix="record") as pool:
@@ -588,7 +651,7 @@ class Run:
                 self.tell("Waiting to try again")
                 self.stop.wait(max(0.2, (retry - now()).total_seconds()))
 
-    def _pass(self, pool: ThreadPoolExecutor, only: int | None) -> None:
+    def _pass(self, pool: ThreadPoolExecutor, only: Sequence[int] | None) -> None:
         """All due records once, in batches, oldest first."""
         after = 0
         while rows := self.ledger.due(after, self.options().batch_size, only=only):
@@ -655,6 +718,9 @@ class Run:
                 raise RecordFailed(f"It ended its worker {claimed.tries - 1} times without progress and is set aside.")
             if isinstance(record, Exception):
                 raise record
+            if self._opposed and _untouched(row):
+                back = self.ledger.counterparts([row.source_id])
+                self._refuse_returned(row.source_id, row.source_number, row, back)
             if self._admits(record, options, row) and (missing := self.target.check(record, options)):
                 raise RecordFailed(
                     f"{self.profile.entity} {row.source_number}: {'; '.join(missing)}.",
@@ -727,10 +793,7 @@ class Run:
 
     def _plan_all(self, order: str | None, missing: OrderedDict[str, None]) -> None:
         if order is not None:
-            found = self.source.number(order)
-            if found is None:
-                raise StopRun(f"{self.profile.entity} {order} was not found in {self.source.connector.account.name}.")
-            self._plan([found], missing, asked=True)
+            self._plan(self._named(order), missing, asked=True)
             return
         if self.last is not None:
             if not self.source.offers("latest"):
@@ -769,8 +832,7 @@ class Run:
     def _plan(self, page: Sequence[Found], all_missing: OrderedDict[str, None], *, asked: bool = False) -> None:
         """What would be done with these records; of those that are done only when a person asked for them."""
         page = [fitted(found) for found in page]
-        with self.database.reading() as session:
-            rows = self.ledger.known(session, [found.key for found in page])
+        rows = self._known(page)
         for found in page:
             if self.stop.is_set():
                 return
@@ -783,6 +845,8 @@ class Run:
             decision = self._decide(found, row, missing)
             if decision is None:
                 line.update(action="skip", message="Nothing changed since it was written.")
+                if asked and row is not None and row.target_id:
+                    self._plan_unchanged(found, row, line)
             elif decision.status != SyncStatus.PENDING:
                 action = "skip" if decision.status == SyncStatus.SKIPPED else str(decision.status)
                 line.update(action=action, message=decision.message, setting=decision.setting)
@@ -802,6 +866,22 @@ class Run:
                 self.plan.append(line)
             else:
                 self.planned(line)
+
+    def _plan_unchanged(self, found: Found, row: Any, line: dict[str, Any]) -> None:
+        """What differs at the target from what was written there: a run leaves it, until a person puts it back."""
+        tally, reasons = Counter(self.tally), list(self.reasons)
+        record = self.source.parse(found.payload) if found.payload is not None else None
+        if record is None:
+            return
+        self._remember(found.key, record.substance(), record)
+        self._plan_write(found, row, line)
+        self.tally, self.reasons = tally, reasons
+        if line["action"] in ("create", "update"):
+            said = "Nothing changed since it was written, and nothing differs there."
+            if line["calls"]:
+                said = "Nothing changed since it was written, so a run leaves it. Put back to pending, it would be sent so."
+            line["message"] = said
+        line["action"] = "skip"
 
     def _plan_write(self, found: Found, row: Any, line: dict[str, Any]) -> None:
         record = self._parsed.pop(found.key)[1]
@@ -880,6 +960,11 @@ class Run:
         if not self.reasons:
             return text
         return f"{text} {'First reason: ' if counts['failed'] else ''}{self.reasons[0]}"
+
+
+def _untouched(row: Any | None) -> bool:
+    """Whether nothing of the record can be at the target yet."""
+    return row is None or (row.target_id is None and row.doubt_at is None)
 
 
 def _totals(record: Any, written: Written) -> dict[str, str] | None:

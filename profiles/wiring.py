@@ -19,7 +19,7 @@ from profiles import models
 from profiles.db import Database, now
 from profiles.hosting import Hosting, State, store_entries
 from profiles.secrets import MissingSecret, reveal, unseal
-from profiles.settings import EngineOptions
+from profiles.settings import EngineOptions, SettledOptions, SettlingOptions
 
 log = logging.getLogger(__name__)
 
@@ -46,7 +46,12 @@ def declarations(source_code: str, target_code: str, entity: str) -> Declaration
     """Raises LookupError with a sentence when a connector is not there or cannot do it."""
     source = _resource(source_code, entity, READS)
     target = _resource(target_code, entity, WRITES)
-    schemas = (EngineOptions, source.SourceOptions, target.TargetOptions)
+    schemas = (
+        EngineOptions,
+        SettlingOptions if source.settles else SettledOptions,
+        source.SourceOptions,
+        target.TargetOptions,
+    )
     return Declarations(source=source, target=target, schemas=schemas, settings=declared(*schemas), refs=target.refs)
 
 

@@ -598,3 +598,15 @@ def test_what_failed_is_tried_anew_when_the_settings_changed_and_only_then(datab
     result = sync.run(database, made)
     assert (result.status, result.counts["complete"]) == ("success", 1)
     assert len(world.created) == 1
+
+
+def test_a_dry_run_of_a_sent_record_shows_what_differs_and_the_totals(database: Database, world: World) -> None:
+    made = profile(database)
+    world.place("1")
+    assert sync.run(database, made).counts["complete"] == 1
+    planned = sync.run(database, made, dry_run=True, order="1")
+    (line,) = planned.plan
+    assert line["action"] == "skip"
+    assert line["message"].startswith("Nothing changed since it was written")
+    assert {"totals", "calls", "scope"} <= set(line)
+    assert planned.counts["updated"] == 0

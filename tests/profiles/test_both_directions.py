@@ -1,0 +1,283 @@
+"""Two profiles between the same two systems, one each way: what came from a side is known there."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from connector import Counterpart, Found, Known, Options, Page, Ref, Written
+from connector.records import Address, Customer, Fulfilment, LineKind, Order, OrderKind, OrderLine, Payment
+from connector.registry import Plugin, plugins
+from connector.settings import Settings
+from profiles import history, models, sync
+from profiles.db import Database, now
+from profiles.ledger import Ledger
+from tests.profiles.memory import Desk, DeskOrders, Shop, ShopOrders, World, fresh, profile, rows
+
+PLACED = datetime(2026, 3, 1, 12, tzinfo=UTC)
+
+
+class BackOrders(DeskOrders):
+    """The desk as a source: its own orders with their children."""
+
+    settles = False
+
+    class SourceOptions(Settings):
+        pass
+
+    def _all(self) -> Iterator[Found]:
+        for one in WORLD.created:
+            yield Found(key=one["id"], number=one["number"], version=str(one.get("v", 0)), updated_at=None, payload=one)
+
+    def read(self, since: str | None, options: Options) -> Iterator[Page]:
+        yield Page(records=list(self._all()), mark="1")
+
+    def get(self, key: str) -> Found | None:
+        return next((one for one in self._all() if one.key == key), None)
+
+    def number(self, number: str) -> Found | None:
+        return next((one for one in self._all() if one.number == number and "of" not in (one.payload or {})), None)
+
+    def family(self, found: Found) -> Sequence[Found]:
+        return [one for one in self._all() if (one.payload or {}).get("of") == found.key]
+
+    def parse(self, payload: dict[str, Any]) -> Order:
+        total = Decimal(str(payload["total"]))
+        return Order(
+            key=payload["id"],
+            number=payload["number"],
+            created_at=PLACED,
+            updated_at=PLACED + timedelta(seconds=payload.get("v", 0)),
+            status=payload["status"],
+            currency="EUR",
+            grand_total=total,
+            customer=Customer(),
+            billing=Address(),
+            lines=(OrderLine(key="1", kind=LineKind.PRODUCT, name="A thing", gross=total),),
+            payment=Payment(method="cash"),
+            fulfilment=Fulfilment(
+                kind=OrderKind.CREDIT if "of" in payload else OrderKind.SALE, origin=payload.get("of")
+            ),
+        )
+
+
+class AnsweredOrders(ShopOrders):
+    """The shop as a target: it answers orders of its own, and creates those that it does not know."""
+
+    takes_back = True
+    refs = (Ref(key="id", label="Shop ID"), Ref(key="status", label="Shop status"))
+    seen: list[tuple[str, Counterpart | None]] = []
+    unfinished: dict[str, str] = {}
+    asked_at: list[datetime | None] = []
+
+    class TargetOptions(Settings):
+        pass
+
+    def unsettled(self, options: Options, last: datetime | None) -> Iterator[tuple[str, str]] | None:
+        self.asked_at.append(last)
+        return iter(self.unfinished.items()) if last is None else None
+
+    def write(self, record: Order, known: Known, options: Options) -> Written:
+        WORLD.calls["answer"] += 1
+        found = known.counterpart(record.fulfilment.origin or record.key)
+        self.seen.append((record.key, found))
+        key = found.key if found else known.refs.get("id")
+        if key is None:
+            key = f"S{record.key}"
+            WORLD.place(key, status="foreign")
+        known.learn(id=key if record.fulfilment.origin is None else f"credit/{record.key}")
+        return Written(key=key, created=found is None, message="Answered.")
+
+
+class BackDesk(Desk):
+    code = "memory_back_desk"
+    resources = (BackOrders,)
+
+
+class AnsweredShop(Shop):
+    code = "memory_answered_shop"
+    resources = (AnsweredOrders,)
+
+
+WORLD = World()
+
+
+@pytest.fixture
+def world() -> World:
+    global WORLD
+    WORLD = fresh()
+    AnsweredOrders.seen.clear()
+    AnsweredOrders.asked_at.clear()
+    AnsweredOrders.unfinished.clear()
+    for made in (BackDesk, AnsweredShop):
+        plugins()[made.code] = Plugin(code=made.code, package="tests", version="0", connector=made)
+    return WORLD
+
+
+def both(database: Database) -> tuple[int, int]:
+    """The export's and the import's profile, between one shop and one desk."""
+    there = profile(database, {"status_mapping": {"new": 1, "paid": 2}})
+    moment = now()
+    with database.session() as session:
+        one = session.get_one(models.Profile, there)
+        session.get_one(models.Connection, one.from_id).connector = AnsweredShop.code
+        session.get_one(models.Connection, one.to_id).connector = BackDesk.code
+        back = models.Profile(
+            name="Order import",
+            entity="order",
+            direction="import",
+            from_id=one.to_id,
+            to_id=one.from_id,
+            active=True,
+            cron="*/15 * * * *",
+            timezone="UTC",
+            settings={"global": {}, "websites": {}, "stores": {}},
+            created_at=moment,
+            updated_at=moment,
+        )
+        session.add(back)
+        session.flush()
+        return there, int(back.id)
+
+
+def test_an_order_that_was_exported_is_known_to_the_import_by_the_exports_record(
+    database: Database, world: World
+) -> None:
+    there, back = both(database)
+    world.place("100")
+    sync.run(database, there)
+    assert sync.run(database, back).status == "success"
+    [(key, found)] = AnsweredOrders.seen
+    assert found is not None
+    assert (found.key, found.reverse, found.ours) == ("100", True, True)
+    assert found.refs["id"] == key == world.created[0]["id"]
+    assert len(world.orders) == 1
+
+
+def test_an_order_that_the_import_created_is_not_sent_back_even_when_its_status_is_not_mapped(
+    database: Database, world: World
+) -> None:
+    there, back = both(database)
+    world.created.append({"id": "900", "number": "E-7", "total": "5.00", "status": "new"})
+    sync.run(database, back)
+    assert list(world.orders) == ["S900"]
+    result = sync.run(database, there)
+    assert (result.status, len(world.created)) == ("success", 1), result.message
+    row = rows(database, there)["S900"]
+    assert row.status == "skipped"
+    assert "is 900 of desk of Order export already (profile Order import)" in str(row.message)
+
+
+def test_such_an_order_is_not_sent_back_even_when_a_person_puts_it_back(database: Database, world: World) -> None:
+    there, back = both(database)
+    world.created.append({"id": "900", "number": "E-7", "total": "5.00", "status": "new"})
+    sync.run(database, back)
+    sync.run(database, there)
+    for touched in (False, True):
+        with database.session() as session:
+            history.put_back(session, [rows(database, there)["S900"].id], "anna")
+        if touched:
+            world.touch("S900", status="new")
+        sync.run(database, there)
+    assert (len(world.created), rows(database, there)["S900"].status) == (1, "skipped")
+
+
+def test_an_order_of_another_shop_is_not_ours(database: Database, world: World) -> None:
+    there, back = both(database)
+    other = profile(database, {"status_mapping": {"new": 1}}, name="Another shop")
+    with database.session() as session:
+        session.get_one(models.Profile, other).to_id = session.get_one(models.Profile, there).to_id
+    world.place("100")
+    sync.run(database, other)
+    sync.run(database, back)
+    [(_, found)] = AnsweredOrders.seen
+    assert found is not None
+    assert (found.ours, found.connection) == (False, "shop of Another shop")
+
+
+def test_a_child_finds_the_order_that_its_sale_became_in_an_earlier_run(database: Database, world: World) -> None:
+    _, back = both(database)
+    world.created.append({"id": "900", "number": "E-7", "total": "5.00", "status": "new"})
+    sync.run(database, back)
+    world.created.append({"id": "901", "number": "E-7", "total": "5.00", "status": "new", "of": "900"})
+    sync.run(database, back)
+    key, found = AnsweredOrders.seen[-1]
+    assert key == "901"
+    assert found is not None
+    assert (found.key, found.reverse) == ("S900", False)
+
+
+def test_a_run_for_one_number_takes_the_records_that_belong_to_it_along(database: Database, world: World) -> None:
+    _, back = both(database)
+    world.created += [
+        {"id": "900", "number": "E-7", "total": "5.00", "status": "new"},
+        {"id": "901", "number": "E-7", "total": "5.00", "status": "new", "of": "900"},
+        {"id": "902", "number": "E-8", "total": "5.00", "status": "new"},
+    ]
+    result = sync.run(database, back, order="E-7", dry_run=True)
+    assert [line["source_id"] for line in result.plan] == ["900", "901"]
+    sync.run(database, back, order="E-7")
+    assert sorted(key for key, _ in AnsweredOrders.seen[2:]) == ["900", "901"]
+    assert not [one for one, _ in AnsweredOrders.seen if one == "902"]
+
+
+def test_what_the_target_finds_unfinished_is_written_anew_although_nothing_changed(
+    database: Database, world: World
+) -> None:
+    there, back = both(database)
+    world.place("100")
+    world.place("101")
+    sync.run(database, there)
+    with database.session() as session:
+        session.get_one(models.Profile, back).rechecked_at = now()
+    sync.run(database, back)
+    before = world.calls["answer"]
+    with database.session() as session:
+        session.get_one(models.Profile, back).rechecked_at = None
+    AnsweredOrders.unfinished["100"] = "Order 100 has no shipment after 3 days."
+    sync.run(database, back)
+    assert world.calls["answer"] == before + 1
+    sync.run(database, back)
+    assert world.calls["answer"] == before + 1
+    assert AnsweredOrders.asked_at[-1] is not None
+    with database.reading() as session:
+        told = [one.message for one in session.query(models.SyncHistory).filter_by(profile_id=back)]
+    assert "Order 100 has no shipment after 3 days. Put back to pending." in told
+
+
+def test_of_both_directions_the_opposite_one_is_named_for_its_ids_are_news(database: Database, world: World) -> None:
+    there, back = both(database)
+    world.place("100")
+    sync.run(database, there)
+    sync.run(database, back)
+    here, desk = Ledger(database, there, "export", "me", None), Ledger(database, back, "import", "me", None)
+    id = world.created[0]["id"]
+    found = desk.counterparts([id, "nothing"])
+    assert (list(found), found[id].reverse, "note" in found[id].refs) == ([id], True, True)
+    assert here.counterparts(["100"])["100"].refs == {"id": "100"}
+
+
+def test_new_records_of_a_source_that_does_not_settle_are_not_kept_waiting(database: Database, world: World) -> None:
+    _, back = both(database)
+    with database.session() as session:
+        session.get_one(models.Profile, back).settings = {"global": {}, "websites": {}, "stores": {}}
+    world.created.append({"id": "900", "number": "E-7", "total": "5.00", "status": "new"})
+    assert sync.run(database, back).counts["pending"] == 0
+
+
+def test_a_credit_note_leads_to_its_sale_and_that_to_the_export(database: Database, world: World) -> None:
+    there, back = both(database)
+    world.place("100")
+    sync.run(database, there)
+    id = world.created[0]["id"]
+    world.created.append({"id": "5901", "number": "100", "total": "5.00", "status": "new", "of": id})
+    world.created.append({"id": "5902", "number": "101", "total": "5.00", "status": "new"})
+    sync.run(database, back)
+    with database.reading() as session:
+        for one in session.query(models.SyncRecord).filter(models.SyncRecord.source_number == "100"):
+            found = {(row.profile_id, row.source_id) for row in history.kin(session, one)}
+            assert found == {(there, "100"), (back, id), (back, "5901")}, one.source_id
