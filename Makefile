@@ -16,9 +16,10 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 UNIT := $(wildcard tests/connector tests/profiles tests/scheduler tests/sandbox tests/admin)
-# whole processes, killed and started again and again: `make test` runs them
-SLOW := tests/admin/test_demo.py tests/scheduler/test_many_planners.py tests/profiles/test_machine.py \
-	tests/connector/plentyone/test_exactly_once.py
+# whole processes, killed and started again and again, and thousands of odd inputs (besides them, single tests
+# are marked slow): `make test` runs them
+SLOW := tests/admin/test_demo.py tests/admin/test_fuzz.py tests/admin/test_cli.py tests/scheduler/test_many_planners.py \
+	tests/scheduler/test_clock.py tests/profiles/test_machine.py tests/connector/plentyone/test_exactly_once.py
 PYTEST := $(BIN)/python -m pytest -n auto --dist worksteal
 
 .PHONY: install demo test check bench words pictures lock clean
@@ -40,7 +41,7 @@ check: install
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
-	$(PYTEST) -q --ignore-glob '*browser*' $(addprefix --ignore=,$(SLOW)) $(UNIT)
+	$(PYTEST) -q -m 'not slow' --ignore-glob '*browser*' $(addprefix --ignore=,$(SLOW)) $(UNIT)
 
 bench: install
 	for file in bench/*.py; do echo "$$file"; $(BIN)/python "$$file" || exit 1; done

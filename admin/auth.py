@@ -68,6 +68,9 @@ OPERATED = frozenset(
 )  # operators change these
 BY_OPERATORS = frozenset({"profiles.switch", "connections.check", "connections.collect"})  # and these single routes
 BY_ADMINS = frozenset({"profile.duplicate", "profile.delete"})  # but not these
+FORMS = frozenset(
+    {"new_profile.index", "new_connection.index", "profiles.bring"}
+)  # pages that are a form and nothing else
 READING = frozenset({"GET", "HEAD", "OPTIONS"})
 
 _hasher = PasswordHasher()
@@ -292,7 +295,7 @@ def may(person: Any, endpoint: str | None, method: str) -> bool:
         return person.role in ROLES
     if view in ADMINS_ONLY or person.role not in ROLES:
         return False
-    return method in READING or (
+    return (method in READING and endpoint not in FORMS) or (
         person.role == OPERATOR and endpoint not in BY_ADMINS and (view in OPERATED or endpoint in BY_OPERATORS)
     )
 

@@ -64,11 +64,16 @@ def run_command(arguments: Sequence[str] | None = None) -> int:
         say("Stopped.")
         return STOPPED
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # `connector records … | head`
-        return 0
+        return _nobody_reads()
     except Exception as error:
         say(explain(error))
         return 2
+
+
+def _nobody_reads() -> int:
+    """`connector records … | head` has all that it wanted: that is no failure."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return 0
 
 
 def explain(error: BaseException) -> str:
@@ -131,7 +136,17 @@ def open_database() -> Database:
     return database
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+class Commands(click.Group):
+    """click would end a command whose reader has gone with exit code 1."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError:
+            return _nobody_reads()
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
 @click.version_option(package_name="connector-host", prog_name="connector")
 @click.pass_context
 def cli(context: click.Context) -> None:
@@ -218,6 +233,7 @@ def apply(file: Path) -> None:
     with database.reading() as session:
         for name in configuration.missing_variables(session, text):
             say(f"Note: the environment variable {name} is not set here; it must be where profiles run.")
+    _doubt(database, text)
 
 
 @cli.command()
@@ -225,9 +241,21 @@ def apply(file: Path) -> None:
 def diff(file: Path) -> None:
     """Show what `apply FILE` would change."""
     text = _read(file)
-    with open_database().reading() as session:
+    database = open_database()
+    with database.reading() as session:
         changes = configuration.diff(session, text)
     _tell("Would change", changes, "Nothing would change.")
+    _doubt(database, text)
+
+
+def _doubt(database: Database, text: str) -> None:
+    """Values that the collected lists do not know: the lists may be older than they."""
+    with database.reading() as session:
+        found = configuration.doubts(session, text)
+    for one in found:
+        say(f"Note: {one}")
+    if found:
+        say("If these values are new, collect the lists again: connector collect.")
 
 
 @cli.command()
@@ -325,6 +353,9 @@ def run(profile: str, dry_run: bool, order: str | None, as_json: bool) -> int:
     result = outcome.result or reports.nothing(outcome.message)
     if dry_run:
         _show_plan(result, order is not None, as_json)
+    with database.reading() as session:
+        for doubt in configuration.doubts_of_profile(session, row):
+            say(f"Note: {doubt}")
     say(result.message)
     if as_json:
         show_json(reports.result(result))

@@ -1,4 +1,6 @@
-"""A rehearsal on this machine: stand-ins for the systems, a profile, one run, and the pages to look at what happened.
+"""A rehearsal on this machine: stand-ins for the systems, a profile each way, and the pages to look at what happened.
+
+The orders go out, the stand-in's warehouse sends some of them, and they come back with their tracking numbers.
 
 What it sets up stands in `demo.yaml`. It may be repeated on the same data folder: the stand-ins begin empty each time,
 so what an earlier rehearsal knew about them is forgotten; its history stays. The stand-ins end with this process,
@@ -19,7 +21,7 @@ from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 from string import Template
-from typing import Any
+from typing import IO, Any
 from urllib.parse import urlsplit
 
 from argon2 import PasswordHasher
@@ -42,7 +44,9 @@ FIRST_PORT = 9101
 USER, PASSWORD = "admin", "connector-demo"
 SYSTEM_PASSWORD = "sandbox"
 LEARNED_FROM = 5000  # so many orders are looked at for codes that no table names
+SENT = 12  # so many orders the warehouse sends
 CAUSES = 5  # of failures that are listed
+MOST_SAID = 1 << 20  # bytes
 WHO = "demo"
 
 TABLES: dict[str, Callable[[Any], str | None]] = {
@@ -66,11 +70,16 @@ def run(open_database: Callable[[], Database], *, orders: int, orders_from: Path
             login = add_user(session)
         for spec in document.connections:
             _collect(database, spec.name)
-        profile = learn(database, document.profiles[0])
-        result = _run(database, profile.name)
-        _tell(database, profile.name, result)
+        there, back = document.profiles
+        learn(database, there)
+        could_run = _run_and_tell(database, there.name)
+        warehouse = next(one.base_url for one in document.connections if one.name == back.source)
+        sent = play_warehouse(warehouse)
+        show(f"The warehouse of {back.source} invoiced, packed and shipped {sent} orders.")
+        could_run = _run_and_tell(database, back.name) and could_run
         if once:
-            return 0 if result.could_run else 2
+            return 0 if could_run else 2
+        show(f"Play the warehouse yourself: {warehouse}/_sandbox/")
         _serve(database, port, login)
     return 0
 
@@ -120,13 +129,20 @@ def stand_ins(orders: int, orders_from: Path | None) -> Iterator[dict[str, str]]
             try:
                 addresses = dict(_told(child))
                 if addresses:
+                    for line in _complained(complaints):
+                        say(line)  # an order of one's own that was left out, and why
                     yield addresses
                     return
             finally:
                 _end(child)
-        complaints.seek(0)
-        said = complaints.read().strip().splitlines()
-        raise Refused(said[-1] if said else "The stand-ins did not start.")
+        said = _complained(complaints)
+        crashed = any(line.startswith("Traceback") for line in said)
+        raise Refused("\n".join(said[-1:] if crashed else dict.fromkeys(said)) or "The stand-ins did not start.")
+
+
+def _complained(complaints: IO[str]) -> list[str]:
+    """What the child wrote to its stderr so far. Not by `seek`: the place in the file is the child's own too."""
+    return os.pread(complaints.fileno(), MOST_SAID, 0).decode(errors="replace").strip().splitlines()
 
 
 def _end(child: subprocess.Popen[str]) -> None:
@@ -234,6 +250,21 @@ def _orders(database: Database, spec: ProfileSpec) -> Iterator[Any]:
                     yield source.parse(found.payload or {})
                 except Exception:
                     continue  # the run says what is wrong with it
+
+
+def play_warehouse(address: str) -> int:
+    """Let the stand-in's warehouse send some orders; how many it did."""
+    command = [sys.executable, "-m", "sandbox.warehouse", "work", "--url", address, "--limit", str(SENT)]
+    done = subprocess.run(command, capture_output=True, text=True)
+    if done.returncode:
+        raise Refused(f"The warehouse could not work: {done.stderr.strip()}")
+    return len(done.stdout.split())
+
+
+def _run_and_tell(database: Database, name: str) -> bool:
+    result = _run(database, name)
+    _tell(database, name, result)
+    return result.could_run
 
 
 def _run(database: Database, name: str) -> Result:

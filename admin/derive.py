@@ -25,7 +25,7 @@ from admin.views.inputs import (
 from admin.views.listing import Column
 from admin.views.words import _
 from connector import Ref
-from connector.settings import Section, Setting
+from connector.settings import Setting
 from profiles.secrets import HIDDEN
 
 
@@ -94,10 +94,12 @@ def groups(
 
     `narrower` names, for each setting, the scopes below this one that have a value of their own.
     """
-    made: dict[Section, Group] = {}
+    made: dict[str, Group] = {}
+    beside = {one.name: one.default for one in settings} | dict(inherited or {})
+    beside |= {name: value for name, value in values.items() if value is not None}
     for one in settings:
-        group = made.setdefault(one.section, Group(code=one.section.code, label=words(one.section.label)))
-        made_input = _setting(one, values, words, catalogues, problems or {}, inherited, origins or {})
+        group = made.setdefault(one.section.code, Group(code=one.section.code, label=words(one.section.label)))
+        made_input = _setting(one, values, words, catalogues, problems or {}, inherited, origins or {}, beside)
         group.inputs.append(replace(made_input, narrower=(narrower or {}).get(one.name, ())))
     return list(made.values())
 
@@ -115,9 +117,11 @@ def _setting(
     problems: Mapping[str, Sequence[str]],
     inherited: Mapping[str, Any] | None,
     origins: Mapping[str, str],
+    beside: Mapping[str, Any],
 ) -> Input:
     own = values.get(one.name)
     fallback = one.default if inherited is None else inherited.get(one.name)
+    needed = one.required and one.matters(beside)
     made = draw(one.field, input_name(one), fallback if own is None else own, catalogues)
     made = replace(
         made,
@@ -125,9 +129,9 @@ def _setting(
         label=words(one.label),
         help=words(one.help) if one.help else "",
         required=one.required,
-        missing=one.required and (fallback if own is None else own) in (None, "", [], {}),
+        missing=needed and (fallback if own is None else own) in NOTHING,
         wants_all=made.kind == "table" and one.required,
-        when=getattr(one, "when", None) or None,
+        when=one.when or None,
         placeholder=made.placeholder or one.placeholder,
         errors=tuple(sentence for path, said in problems.items() if path == one.name for sentence in said),
         lines=[_with_errors(line, one.name, problems) for line in made.lines],
@@ -196,7 +200,7 @@ def record_columns(entity: str, refs: Sequence[Ref], key_ref: str = "id", status
     With the status of records that were not sent the message comes early: it is what one looks for then.
     """
     first = [
-        Column(key="number", label=_("{entity} ID", entity=entity), kind="record", sort="id"),
+        Column(key="number", label=_("{entity} ID", entity=entity), kind="record", sort="number"),
         Column(key="customer", label=_("Customer ID")),
         Column(key="status", label=_("Status"), kind="status"),
     ]
@@ -216,6 +220,7 @@ def record_columns(entity: str, refs: Sequence[Ref], key_ref: str = "id", status
 def more_record_columns() -> list[Column]:
     """What is known besides; shown to whoever chooses it."""
     return [
+        Column(key="kind", label=_("Kind"), kind="kind"),
         Column(key="amount", label=_("Amount")),
         Column(key="store", label=_("Store")),
         Column(key="source_status", label=_("Status at the source")),

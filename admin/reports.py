@@ -18,6 +18,7 @@ from profiles import history as asked
 from profiles import models
 from profiles.sync import Result
 
+FIELD = re.compile(r"[a-z]\w*([_.\[]|\s(is missing|should be)\b)")  # of a payload: names keep their small letters
 COUNTS = ("complete", "updated", "skipped", "failed", "pending")
 LATEST = 1000  # lines of history that are shown
 
@@ -61,8 +62,10 @@ def bare(message: str | None, number: str | None) -> str:
     if not message or not number:
         return message or ""
     found = re.match(rf"(?:\w+ )?{re.escape(number)}(?:: |, )", message)
-    rest = message[found.end() :] if found else message
-    return rest[:1].upper() + rest[1:] if found else rest
+    if not found:
+        return message
+    rest = message[found.end() :]
+    return rest if FIELD.match(rest) else rest[:1].upper() + rest[1:]
 
 
 def cells(one: dict[str, Any], keys: Iterable[str]) -> tuple[Any, ...]:

@@ -17,6 +17,7 @@ from sqlalchemy.orm import Session
 from admin import audit
 from admin.configuration.connections import ConnectionPlan
 from admin.configuration.document import ConnectionSpec, Document, Fault, ProfileSpec, Wrong, near
+from admin.configuration.doubts import doubts_of
 from admin.configuration.exporting import export
 from admin.configuration.lookup import Unknown, connection, profile, systems
 from admin.configuration.profiles import DIRECTIONS, ProfilePlan
@@ -39,6 +40,8 @@ __all__ = [
     "delete_connection",
     "delete_profile",
     "diff",
+    "doubts",
+    "doubts_of_profile",
     "export",
     "missing_variables",
     "near",
@@ -132,6 +135,25 @@ def missing_variables(session: Session, text: str) -> list[str]:
         for spot in _secrets_of(session, row) if row else ():
             named |= _not_set(spot.value)
     return list(named)
+
+
+def doubts(session: Session, text: str) -> list[Fault]:
+    """The values of the file that the collected lists do not know, each with its line. They hinder nothing."""
+    document = read(text)
+    rows = {one.name: one for one in session.scalars(select(models.Connection))}
+    found: list[Fault] = []
+    for number, spec in enumerate(document.profiles):
+        if spec.source in rows and spec.target in rows:
+            ends = (rows[spec.source], rows[spec.target])
+            told = doubts_of(session, spec.name, ends, spec.entity, spec.settings)
+            found += [document.locate(one, f"profiles.{number}") for one in told]
+    return found
+
+
+def doubts_of_profile(session: Session, row: models.Profile) -> list[Fault]:
+    """The same of a stored profile."""
+    ends = (session.get_one(models.Connection, row.from_id), session.get_one(models.Connection, row.to_id))
+    return doubts_of(session, row.name, ends, row.entity, row.settings)
 
 
 def _secrets_of(session: Session, row: models.Profile) -> Iterator[Spot]:

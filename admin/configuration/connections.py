@@ -125,9 +125,14 @@ class ConnectionPlan:
             kept.update(literal)  # nothing is stored now; what was given is not called missing
         given = {path.removeprefix("credentials.") for path in (fault.path for fault in self.faults)}
         for one in self.settings.values():
-            if one.required and kept.get(one.name) in (None, "") and one.default is None and one.name not in given:
+            needed = one.required and one.default is None and self._matters(one, kept)
+            if needed and kept.get(one.name) in (None, "") and one.name not in given:
                 self._fault(f"credentials.{one.name}", f"{one.label} is missing.")
         return {name: kept[name] for name in self.settings if kept.get(name) not in (None, "")}
+
+    def _matters(self, one: Setting, values: Mapping[str, Any]) -> bool:
+        """Whether it is used beside the values of the others."""
+        return one.matters({**{name: other.default for name, other in (self.settings or {}).items()}, **values})
 
     def _stays_here(self, name: str) -> None:
         """A stored secret goes to the address that it was given for, and to no other."""

@@ -15,7 +15,7 @@ from marshmallow.fields import Field
 from connector import registry
 from connector.settings import Secret, Setting, declared
 from profiles.secrets import REFERENCE, REFERRING
-from profiles.settings import EngineOptions
+from profiles.settings import EngineOptions, SettlingOptions
 from profiles.wiring import declarations
 
 
@@ -31,7 +31,7 @@ def profile_settings(source: str, target: str, entity: str) -> dict[str, Field[A
     try:
         found = declarations(source, target, entity).settings
     except LookupError:
-        found = declared(EngineOptions)
+        found = declared(EngineOptions, SettlingOptions)
     return {one.name: one.field for one in found}
 
 

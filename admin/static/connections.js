@@ -81,21 +81,6 @@ for (const form of document.querySelectorAll("form[data-connection]")) {
   const tested = form.elements.tested;
   let testing = false;
 
-  // settings that matter only beside some values of others
-  const when = JSON.parse(form.dataset.when || "{}");
-  const value = (name) => {
-    const control = form.querySelector(`[name="${CSS.escape(name)}"]`);
-    return control?.type === "checkbox" ? (control.checked ? "yes" : "no") : control?.value;
-  };
-  const fit = () => {
-    for (const [name, others] of Object.entries(when)) {
-      const field = form.querySelector(`[name="${CSS.escape(name)}"]`)?.closest("[data-field]");
-      if (field) field.hidden = !Object.entries(others).every(([other, wanted]) => wanted.includes(value(other)));
-    }
-  };
-  form.addEventListener("change", fit);
-  fit();
-
   // another address: stored secrets stay behind
   const address = form.elements.connection_address;
   const moved = form.querySelector("[data-moved]");

@@ -108,18 +108,29 @@ document.addEventListener("change", (event) => {
   if (row) row.classList.toggle("touched", [...row.querySelectorAll("td:not(.left) [name]")].some((one) => one.type !== "checkbox" && one.value && one.value !== "no"));
 });
 
-// a field that matters only for some values of another one
+// a field that matters only for some values of other ones; what is wrong, or was asked for by the address, is shown
+function valueOf(form, name) {
+  const found = form?.elements.namedItem(name);
+  if (!(found instanceof RadioNodeList)) return found?.value;
+  return [...found].find((one) => one.type === "checkbox")?.checked ?? found.value; // a switch has a hidden twin
+}
 function matter() {
   for (const field of document.querySelectorAll("[data-when]")) {
     const form = field.closest("form");
-    field.hidden = !Object.entries(JSON.parse(field.dataset.when)).every(([name, values]) => {
-      const other = form?.elements.namedItem(`s.${name}`);
-      return !other || values.includes(other.value);
+    field.hidden = !field.matches(".wrong, :target") && !Object.entries(JSON.parse(field.dataset.when)).every(([name, values]) => {
+      const value = valueOf(form, `s.${name}`);
+      return value === undefined || values.includes(value);
     });
+  }
+  for (const section of document.querySelectorAll("[data-section]")) {
+    section.hidden = !section.querySelector("[data-field]:not([hidden])");
+    const link = document.querySelector(`[data-index] a[href="#${CSS.escape(section.id)}"]`);
+    if (link) link.hidden = section.hidden;
   }
 }
 matter();
 document.addEventListener("change", matter);
+addEventListener("hashchange", matter);
 
 // a long list of boxes can be narrowed; another id can be typed
 document.addEventListener("input", (event) => {

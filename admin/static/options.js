@@ -346,6 +346,7 @@
     const section = target instanceof Element && target.closest("[data-section]");
     if (!section) return;
     section.open = true;
+    follow(section);
     target.scrollIntoView({ block: "start" });
     target.classList.add("shown-to");
   }
@@ -356,6 +357,7 @@
     if (!section) return;
     event.preventDefault(); // a jump of the browser's own would take the focus away
     section.open = true;
+    follow(section);
     history.replaceState(null, "", link.hash);
     section.scrollIntoView({ block: "start" });
     section.querySelector("summary").focus({ preventScroll: true });
@@ -375,11 +377,24 @@
   // where in the page one is
   const links = new Map([...document.querySelectorAll("[data-index] a")].map((link) => [link.hash.slice(1), link]));
   const seen = new Set();
+  // the section that a link led to, until somebody scrolls: the last ones of the page never get to its top
+  let followed = null;
+  function mark() {
+    const here = followed || sections.find((one) => seen.has(one));
+    for (const [id, link] of links) id === here?.id ? link.setAttribute("aria-current", "true") : link.removeAttribute("aria-current");
+  }
+  function follow(section) {
+    followed = section;
+    mark();
+  }
+  for (const name of ["wheel", "touchmove"]) addEventListener(name, () => follow(null), { passive: true });
+  addEventListener("keydown", (event) => {
+    if (["PageUp", "PageDown", "Home", "End", "ArrowUp", "ArrowDown", " "].includes(event.key)) follow(null);
+  });
   const spy = new IntersectionObserver(
     (told) => {
       for (const one of told) one.isIntersecting ? seen.add(one.target) : seen.delete(one.target);
-      const first = sections.find((one) => seen.has(one));
-      for (const [id, link] of links) id === first?.id ? link.setAttribute("aria-current", "true") : link.removeAttribute("aria-current");
+      mark();
     },
     { rootMargin: "-80px 0px -60% 0px" },
   );
@@ -396,6 +411,7 @@
       for (const one of sections) before.set(one, one.open);
     }
     let count = 0;
+    form.classList.toggle("searching", words.length > 0); // shows what does not matter now, too
     for (const section of sections) {
       let any = false;
       const heading = plain(section.querySelector("h2").textContent);

@@ -24,7 +24,7 @@ from admin.derive import Words
 from admin.views.words import LANGUAGES
 from connector import registry, settings
 from connector.settings import Section, Settings, declared
-from profiles.settings import EngineOptions
+from profiles.settings import EngineOptions, SettlingOptions
 
 ROOT = Path(__file__).parents[2]
 PAGES = ROOT / "admin"
@@ -32,7 +32,8 @@ WORDS = {"_": None, "later": None, "n_": (1, 2)}
 # calls whose first text is a sentence that may be stored, and keywords that hold one
 SAYING = {
     "RecordFailed", "SkipRecord", "StopRun", "RetryLater", "InDoubt", "Unreachable", "AccessDenied", "MissingSecret",
-    "DatabaseTrouble", "CronProblem", "note", "end", "_because", "append", "setdefault", "_fault", "Refused", "once",
+    "DatabaseTrouble", "CronProblem", "Missing", "note", "end", "_because", "append", "setdefault", "_fault", "Refused",
+    "once",
 }  # fmt: skip
 DIRECTIONS = ("export", "import")
 KEYWORDS = {"message", "said", "error", "reason"}
@@ -55,6 +56,7 @@ def catalogues() -> Iterator[tuple[Path, list[str]]]:
     ours = [
         *_of_pages(),
         *_of_schema(EngineOptions),
+        *_of_schema(SettlingOptions),
         *(one.label for one in vars(settings).values() if isinstance(one, Section)),
     ]
     for folder in (ROOT / "profiles", ROOT / "scheduler", ROOT / "connector"):

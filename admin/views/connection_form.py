@@ -22,12 +22,11 @@ from admin.configuration.connections import ConnectionPlan
 from admin.views import jobs
 from admin.views.base import View, by, expose
 from admin.views.frame import faults_by_path
-from admin.views.inputs import shown
 from admin.views.words import _, told
 from connector import Connector, Finding
 from connector.registry import connector as find_connector
 from connector.registry import plugins
-from connector.settings import Setting, declared
+from connector.settings import declared
 from profiles.db import Database, DatabaseTrouble
 from profiles.models import Connection
 from profiles.secrets import HIDDEN, seal, unseal
@@ -125,11 +124,6 @@ class Draft:
         )
 
 
-def applies(one: Setting, values: Mapping[str, Any], usual: Mapping[str, Any]) -> bool:
-    """Whether the setting matters beside the values of the others."""
-    return all(shown(values.get(other, usual.get(other))) in wanted for other, wanted in one.when.items())
-
-
 def _given(code: str, stored: Mapping[str, Any]) -> Draft:
     """What the form says. An empty secret keeps the one that was typed before or is stored, else it is left out."""
     settings = declared(find_connector(code).Settings)
@@ -139,7 +133,7 @@ def _given(code: str, stored: Mapping[str, Any]) -> Draft:
     secret = {one.name for one in settings if one.secret}
     for name in secret & typed.keys() - given.keys():
         given[name] = typed[name]
-    settings = [one for one in settings if applies(one, given, usual)]
+    settings = [one for one in settings if one.matters({**usual, **given})]
     # what was merely shown as the default does not become a value of its own
     values = {
         one.name: given[one.name]
@@ -252,7 +246,6 @@ def _page(view: View, draft: Draft) -> str:
         name=draft.name if draft.row or draft.name or draft.problems else _free_name(view.database, made),
         base_url=draft.base_url,
         groups=groups,
-        when={f"s.{one.name}": {f"s.{key}": list(of) for key, of in one.when.items()} for one in settings if one.when},
         problems={path: said for path, said in draft.problems.items() if not path.startswith("credentials.")},
         wrong=bool(draft.problems),
         findings=draft.findings,

@@ -14,7 +14,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Select, false, func, literal_column, select
 from sqlalchemy.orm import Session
 
-from admin.views.listing import clean, like, starts_with
+from admin.views.listing import clean, says, starts_with
 from admin.views.present import zone
 from admin.views.words import _
 from profiles.models import SyncHistory, SyncRecord, SyncStatus
@@ -22,7 +22,8 @@ from profiles.models import SyncHistory, SyncRecord, SyncStatus
 FEW = 1000  # a search by a number shows no more; as many records are sorted in any order
 TEXTS = ("q", "order", "customer", "target", "text", "cause")
 TIMES = ("created", "updated", "processed")
-SORTS = ("updated", "created", "id")
+SORTS = ("updated", "created", "number", "id")
+NUMBER = func.coalesce(SyncRecord.source_number, literal_column("''")).label("sorted_number")  # as its index has it
 UP = ".up"  # behind a sort: oldest first
 FAILED = SyncRecord.status == literal_column(
     "'failed'"
@@ -128,7 +129,7 @@ def plan(session: Session, fields: Sequence[Any], profile_id: int, asked: Wanted
     record = SyncRecord
     few, looked_for, equalities = _pointed(session, profile_id, asked)
     cut = few is not None and len(few) >= FEW
-    words = [record.message.ilike(like(text), escape="!") for text in looked_for]
+    words = [says(record.message.expression, text) for text in looked_for]
     sort = asked.sort or _natural(asked)
     times = {name: _within(getattr(record, f"{name}_at"), asked.spans[name]) for name in TIMES if name in asked.spans}
     frequent: list[Equal] = []
@@ -141,15 +142,20 @@ def plan(session: Session, fields: Sequence[Any], profile_id: int, asked: Wanted
                 few = list(found)
                 break
             frequent.append(equal)
+    if sort == "number":
+        fields = (*fields, NUMBER)
     if few is not None:
         # "+ 0" keeps the database from walking through the profile instead of taking these few
         query = select(*fields).where(record.profile_id + 0 == profile_id, record.id.in_(few) if few else false())
         query = query.where(*(one.free for one in equalities), *words, *(one for all in times.values() for one in all))
         return Plan(query=query, keys=_keys(sort), ascending=asked.ascending, sort=sort, cut=cut)
     query = select(*fields).where(record.profile_id == profile_id)
-    if frequent and sort != "updated" and not times.get("created"):
+    if sort == "number":
+        keys: tuple[ColumnElement[Any], ...] = _keys(sort)
+        rest = [one for all in times.values() for one in all]
+    elif frequent and sort != "updated" and not times.get("created"):
         # the id counts up as records are created, and stands in the indexes of status, customer and cause
-        keys: tuple[ColumnElement[Any], ...] = (record.id.expression,)
+        keys = (record.id.expression,)
         query, frequent = query.where(frequent[0].led), frequent[1:]
         rest = [*times.get("updated", ()), *times.get("processed", ())]
     else:
@@ -184,6 +190,8 @@ def _natural(asked: Wanted) -> str:
 
 
 def _keys(sort: str) -> tuple[ColumnElement[Any], ...]:
+    if sort == "number":
+        return (NUMBER, SyncRecord.id.expression)
     first = SyncRecord.updated_at if sort == "updated" else SyncRecord.created_at
     return (first.expression, SyncRecord.id.expression)
 
@@ -265,7 +273,7 @@ def history_plan(session: Session, fields: Sequence[Any], profile_id: int, asked
     if target := asked.texts.get("target"):
         found = _named(session, profile_id, target, ("target", "target like"))
         records = found if records is None else [one for one in records if one in set(found)]
-    conditions = [line.message.ilike(like(text), escape="!") for text in words]
+    conditions = [says(line.message.expression, text) for text in words]
     if asked.status:
         conditions.append(func.coalesce(line.status, "") == asked.status)
     start, end = asked.spans.get("created", (None, None))

@@ -14,7 +14,7 @@ from flask.typing import ResponseReturnValue
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from admin.views import gaps
+from admin.views import gaps, stops
 from admin.views.base import View, expose
 from admin.views.figures import RANGES, backlogs, plot
 from admin.views.gauges import gauges
@@ -74,6 +74,7 @@ class Dashboard(View):
                 if (count := _unmapped(session, profile))
             }
             beat = clock(session)
+            last = _tasks(session, Task.status.not_in([TaskStatus.PENDING]), Task.id.desc())
             return self.render(
                 template,
                 profiles=profiles,
@@ -87,7 +88,8 @@ class Dashboard(View):
                 backlogs=backlogs(session, list(profiles)),
                 plot=plot(session, chosen, timezone) if profiles else None,
                 ranges=RANGE_WORDS,
-                last=_tasks(session, Task.status.not_in([TaskStatus.PENDING]), Task.id.desc()),
+                last=last,
+                stops=stops.find(session, [vars(task) for task in last]),
                 next=_tasks(session, Task.status == TaskStatus.PENDING, Task.scheduled_at),
                 connections=connections,
                 clock=beat,
@@ -152,9 +154,8 @@ def troubles(
 
 
 def _unmapped(session: Session, profile: Profile) -> int:
-    """How many values its orders had that its settings do not map; 0 for a profile that is switched off."""
-    if not profile.active:
-        return 0
+    """How many values its orders had that its settings do not map, also while it is switched off: people still set it
+    up, or press Run now."""
     ends = [session.get_one(Connection, one).connector for one in (profile.from_id, profile.to_id)]
     try:
         return gaps.count(session, profile, declarations(ends[0], ends[1], profile.entity))

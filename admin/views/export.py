@@ -14,6 +14,7 @@ from flask import Response
 
 from admin.views.listing import Column
 from admin.views.present import zone
+from admin.views.present import KINDS
 from admin.views.words import locale, told, words
 from profiles.db import now
 
@@ -62,6 +63,9 @@ def _text(
             return ""
         if isinstance(value, datetime):
             return f"{value.astimezone(place):%Y-%m-%d %H:%M:%S}"
+        if column.kind == "kind":
+            value = KINDS.get(value, value)
+            return words(spoken).get(value) or harmless(value)
         if column.kind in ("status", "word"):
             return words(spoken).get(value) or harmless(value)
         return harmless(told(value, spoken) if column.kind == "message" else value)

@@ -90,22 +90,26 @@ class ProfilePage(View):
         profile = session.get(Profile, profile_id)
         if profile is None:
             abort(404)
-        source = session.get_one(Connection, profile.from_id)
-        target = session.get_one(Connection, profile.to_id)
-        words = Words(direction=profile.direction, entity=english(profile.entity))
-        try:
-            found, trouble = declarations(source.connector, target.connector, profile.entity), ""
-        except LookupError as error:
-            found, trouble = None, str(error.args[0])
-        return Shown(
-            profile=profile,
-            source=source,
-            target=target,
-            declared=found,
-            trouble=trouble,
-            words=words,
-            unmapped=gaps.count(session, profile, found) if found else 0,
-        )
+        return shown_of(session, profile)
+
+
+def shown_of(session: Session, profile: Profile) -> Shown:
+    source = session.get_one(Connection, profile.from_id)
+    target = session.get_one(Connection, profile.to_id)
+    words = Words(direction=profile.direction, entity=english(profile.entity))
+    try:
+        found, trouble = declarations(source.connector, target.connector, profile.entity), ""
+    except LookupError as error:
+        found, trouble = None, str(error.args[0])
+    return Shown(
+        profile=profile,
+        source=source,
+        target=target,
+        declared=found,
+        trouble=trouble,
+        words=words,
+        unmapped=gaps.count(session, profile, found) if found else 0,
+    )
 
 
 def english(entity: str) -> str:
@@ -130,7 +134,7 @@ def missing_settings(session: Session, profile: Profile) -> list[str]:
     return [
         words(_(one.label))
         for one in found.settings
-        if one.required and getattr(options, one.name, None) in (None, "", [], {})
+        if one.required and options.get(one.name) in (None, "", [], {}) and one.matters(options)
     ]
 
 

@@ -1,8 +1,8 @@
 """What a profile's settings lack, so that a run could not start or would leave records: by setting, and by value.
 
-Needed is a required setting, for every store; and of a required mapping a row for each value that records had, unless
-a filter of the same catalogue leaves those records out. A value that any scope maps counts as mapped: which store it
-belongs to is known only when the record is read.
+Needed is a required setting that matters, for every store; and of a required mapping a row for each value that records
+had, unless a filter of the same catalogue leaves those records out. A value that any scope maps counts as mapped: which
+store it belongs to is known only when the record is read.
 """
 
 from __future__ import annotations
@@ -59,13 +59,10 @@ def find(
     for one in declared.settings:
         if not one.required:
             continue
-        if _empty(everywhere.get(one.name)):
-            lacking = [place for place in stores if _empty(within[place.code].get(one.name))]
-            if not stores or len(lacking) == len(stores) or STORE not in one.scopes:
-                made.append(Gap(setting=one))
-                continue
-        else:
-            lacking = [place for place in stores if _empty(within[place.code].get(one.name))]
+        lacking = [place for place in stores if _lacks(one, within[place.code])]
+        if _lacks(one, everywhere) and (not stores or len(lacking) == len(stores) or STORE not in one.scopes):
+            made.append(Gap(setting=one))
+            continue
         made += [Gap(setting=one, store=place.code, name=place.name) for place in lacking]
         made += [Gap(setting=one, value=value, name=name) for value, name in unmapped(one, declared, settings, entries)]
     return made
@@ -110,8 +107,9 @@ def _keys(value: Any) -> Iterable[Any]:
 def _admitted(kind: str, declared: Declarations, settings: Mapping[str, Any]) -> set[str]:
     """The values that the source's filters of this catalogue let through; empty: all (see `Choices`)."""
     admitted: set[str] = set()
+    filters = declared.source.SourceOptions._declared_fields
     for one in declared.settings:
-        if isinstance(one.field, Choices) and one.field.side == "source" and one.field.kind == kind:
+        if isinstance(one.field, Choices) and one.name in filters and one.field.kind == kind:
             if not (settings.get(GLOBAL) or {}).get(one.name) and not one.default:
                 return set()
             for values in _scopes(settings):
@@ -120,6 +118,10 @@ def _admitted(kind: str, declared: Declarations, settings: Mapping[str, Any]) ->
                     return set()  # this scope takes all
                 admitted |= {ident(value) for value in chosen or ()}
     return admitted
+
+
+def _lacks(one: Setting, options: Mapping[str, Any]) -> bool:
+    return _empty(options.get(one.name)) and one.matters(options)
 
 
 def _empty(value: Any) -> bool:

@@ -75,7 +75,7 @@ class Input:
     collect: str = ""  # "source" or "target": its list is empty, and that side's connection can be asked for it
     wants_all: bool = False  # of a table: a value that was seen and is not mapped stops the runs
     narrower: Sequence[str] = ()  # the scopes below this one that have a value of their own, in words
-    when: Mapping[str, Sequence[str]] | None = None  # it matters only for these values of other settings
+    when: Mapping[str, Sequence[str | bool]] | None = None  # it matters only for these values of other settings
     placeholder: str = ""
     least: str = ""
     most: str = ""
@@ -164,11 +164,7 @@ def _draw_text(kind: str, step: str = "") -> Callable[..., Input]:
     def draw_text(one: fields.Field[Any], name: str, value: Any, catalogues: Catalogues) -> Input:
         for check in _validators(one):
             if isinstance(check, validate.OneOf):
-                labels = list(check.labels) + [str(item) for item in check.choices][len(list(check.labels)) :]
-                items = [
-                    Item(value=shown(item), label=_(said)) for item, said in zip(check.choices, labels, strict=True)
-                ]
-                return Input(name=name, kind="select", value=shown(value), items=_with_current(items, value))
+                return Input(name=name, kind="select", value=shown(value), items=_with_current(_items(check), value))
         made = Input(name=name, kind=kind, value=shown(value), step=step)
         for check in _validators(one):
             if isinstance(check, validate.Range):
@@ -178,6 +174,12 @@ def _draw_text(kind: str, step: str = "") -> Callable[..., Input]:
         return made
 
     return draw_text
+
+
+def _items(check: validate.OneOf) -> list[Item]:
+    """What may be chosen; a choice without a label is its own."""
+    labels = list(check.labels) + [shown(item) for item in check.choices][len(list(check.labels)) :]
+    return [Item(value=shown(item), label=_(said)) for item, said in zip(check.choices, labels, strict=True)]
 
 
 def _read_text(one: fields.Field[Any], name: str, form: Form) -> Any:
@@ -275,7 +277,7 @@ def _draw_list(one: fields.Field[Any], name: str, value: Any, catalogues: Catalo
     given = value if isinstance(value, list) else [] if value in (None, "") else [value]
     options = next((check for check in _validators(one.inner) if isinstance(check, validate.OneOf)), None)
     if options is not None:
-        items: Sequence[Item] = [Item(value=shown(item), label=shown(item)) for item in options.choices]
+        items: Sequence[Item] = _items(options)
         for item in given:
             items = _with_current(items, item)
         return Input(name=name, kind="checks", value={shown(item) for item in given}, items=items)
@@ -566,4 +568,7 @@ def in_words(one: fields.Field[Any], value: Any, catalogues: Catalogues = no_cat
         return _("Yes") if value else _("No")
     if isinstance(value, str):
         return next((item.label for item in draw(one, "", value).items if item.value == value), value)
-    return ", ".join(shown(item) for item in value) if isinstance(value, list) else shown(value)
+    if isinstance(value, list):
+        labels = {item.value: item.label for item in draw(one, "", value).items}
+        return ", ".join(labels.get(shown(item), shown(item)) for item in value)
+    return shown(value)

@@ -16,7 +16,7 @@ from sqlalchemy.orm import Session
 
 from admin.views import words
 from profiles.db import Database
-from profiles.models import Moment
+from profiles.models import Line, Moment
 
 PAGE_SIZE = 50
 MOST_COUNTED = 10_000
@@ -166,6 +166,12 @@ def like(text: str) -> str:
     return f"%{text}%"
 
 
+def says(column: ColumnElement[Any], text: str) -> ColumnElement[bool]:
+    """A stored message holds the text, or is shown with it in the reader's language."""
+    patterns = ["%".join(["", *(like(part)[1:-1] for part in parts), ""]) for parts in words.stored_as(text)]
+    return or_(*(column.ilike(pattern, escape="!") for pattern in (like(text), *patterns)))
+
+
 def starts_with(column: ColumnElement[Any], text: str) -> ColumnElement[bool]:
     """Column begins with the text, as a range that an ordinary index serves."""
     following = ord(text[-1]) + 1
@@ -242,6 +248,11 @@ def _value(key: ColumnElement[Any], given: Any) -> Any:
         if moment.tzinfo is None:
             raise ValueError(given)
         return moment.astimezone(UTC)
+    if isinstance(key.type, Line):
+        if not isinstance(given, str) or "\x00" in given:
+            raise ValueError(given)
+        given.encode()
+        return given
     if isinstance(given, bool) or not isinstance(given, int) or abs(given) >= 2**63:
         raise ValueError(given)
     return given

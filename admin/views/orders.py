@@ -16,24 +16,25 @@ from flask.typing import ResponseReturnValue
 from sqlalchemy import ColumnElement, select
 from sqlalchemy.orm import Session
 
-from admin.views import advice
+from admin.views import advice, stops
 from admin.views.base import by, expose, ids
 from admin.views.frame import ProfilePage, Shown
 from admin.views.listing import PAGE_SIZE, clean, fetch, starts_with
 from admin.views.present import dated
 from admin.views.records import ACTIONS, FIELDS, numbers_of, run_soon, say, write_down
-from admin.views.timeline import answer, clock_ticks, labelled, stopped, timeline
+from admin.views.timeline import answer, brought, clock_ticks, labelled, sought, stopped, timeline
 from admin.views.words import _, told
-from connector import Account, ConnectorError, Options
+from connector import Account, ConnectorError, Options, Resource
 from connector.registry import connector as find_connector
 from connector.settings import Secret, declared, defaults
 from profiles import history, wiring
 from profiles.ledger import unpack
 from profiles.models import Connection, Profile, SyncRecord, SyncStatus, Task, TaskStatus
-from profiles.secrets import redact, unseal
+from profiles.secrets import MissingSecret, redact, unseal
 
 MOST_FOUND = 100
 LARGEST_ID = 2**63
+DONE = (SyncStatus.COMPLETE, SyncStatus.UPDATED)
 OPEN = (SyncStatus.PENDING, SyncStatus.PROCESSING)  # something is still to come
 LARGEST_PAYLOAD = 400_000  # signs that are shown
 
@@ -150,6 +151,7 @@ class Orders(ProfilePage):
             shown = self.show(session, record.profile_id)
             kin = history.kin(session, record)
             all_shown = {one.profile_id: self.show(session, one.profile_id) for one in kin}
+            other = brought(shown, record, kin, all_shown)
             halted = stopped(session, record)
             sentence = record.message if halted is None else halted.message
             newest = request.args.get("dir") != "oldest"
@@ -158,17 +160,22 @@ class Orders(ProfilePage):
                 shown=shown,
                 record=record,
                 number=record.source_number or record.source_id,
-                answer=answer(shown, record),
+                answer=answer(shown, record, other, all_shown[other.profile_id].profile.name if other else ""),
+                brought=other,
+                readable_now=bool(shown.declared and shown.declared.source.offers("get")),
                 cause=told(record.message),
                 halted=halted,
+                stops=stops.find(session, [vars(halted)]) if halted else {},
                 place=advice.place(shown, record.setting, sentence, record.store),
                 to_do=advice.to_do(shown, record, advice.place(shown, record.setting, record.message, record.store)),
                 timeline=timeline(session, kin, all_shown, newest=newest),
                 newest=newest,
                 refs=labelled(shown, record),
                 missing=missing(shown, record),
-                kin=[(one, all_shown[one.profile_id]) for one in kin if one.id != record.id],
+                sought=sought(kin, all_shown),
+                story=[(one, all_shown[one.profile_id]) for one in kin],
                 links=links(shown, record),
+                linkless=linkless(shown, record),
                 open=record.status in OPEN,
                 ticks=clock_ticks(session),
                 dry_run="dry_run.index" in current_app.view_functions,
@@ -265,8 +272,9 @@ def find(session: Session, text: str, profile_ids: Sequence[int]) -> list[Any]:
 
 
 def one_order(session: Session, rows: Sequence[Any]) -> int | None:
-    """The record to show when all that was found is one and the same order: the one that was touched last."""
-    newest = max(rows, key=lambda row: (row["updated_at"], row["id"]))
+    """The record to show when all that was found is one and the same order: the one that was touched last, and rather
+    the order itself than what belongs to it."""
+    newest = max(rows, key=lambda row: (row["kind"] is None, row["updated_at"], row["id"]))
     if len(rows) == 1:
         return int(newest["id"])
     record = session.get(SyncRecord, newest["id"])
@@ -285,7 +293,9 @@ def newest_of(session: Session, profile_ids: list[int], status: str) -> list[Any
 
 
 def missing(shown: Shown, record: SyncRecord) -> list[str]:
-    """Ids that the target learns of every record, and that are not known of this one."""
+    """Ids that the target learns of a record, and that are still to come of this one."""
+    if record.status in DONE or record.kind:
+        return []
     known = {label for label, _value in labelled(shown, record)}
     return [_(ref.label) for ref in shown.declared.refs if _(ref.label) not in known] if shown.declared else []
 
@@ -310,6 +320,38 @@ def links(shown: Shown, record: SyncRecord) -> list[Link]:
     )
     made = [(end, _page(end, resource, key)) for end, resource, key in ends if key]
     return [Link(system=end.name, url=url) for end, url in made if url]
+
+
+def linkless(shown: Shown, record: SyncRecord) -> list[Connection]:
+    """Systems whose connector could link to the record, if its connection held all that this takes."""
+    if shown.declared is None:
+        return []
+    ends = (
+        (shown.source, shown.declared.source, record.source_id),
+        (shown.target, shown.declared.target, record.target_id),
+    )
+    able = [
+        (end, _page(end, resource, key))
+        for end, resource, key in ends
+        if key and _own(resource.page) is not _own(Resource.page) and _incomplete(end)
+    ]
+    return [end for end, url in able if not url]
+
+
+def _own(method: Any) -> Any:
+    return getattr(method, "__func__", method)
+
+
+def _incomplete(end: Connection) -> bool:
+    """Whether a setting of the connection that matters with the others is empty."""
+    try:
+        schema = find_connector(end.connector).Settings
+        kept = {name: value for name, value in unseal(end.credentials).items() if value is not None}
+    except (LookupError, MissingSecret):
+        return False
+    values = {**defaults(schema), **kept}
+    mattering = (one for one in declared(schema) if one.matters(values))
+    return any(values.get(one.name) in (None, "") for one in mattering if not isinstance(one.field, Secret))
 
 
 def _page(end: Connection, resource: Any, key: str) -> str | None:

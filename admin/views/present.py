@@ -9,6 +9,7 @@ from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from babel.dates import format_skeleton, format_timedelta
@@ -37,6 +38,8 @@ STATUSES = {
     "failed": ("cross", "bad"),
     "error": ("cross", "bad"),
 }
+# what belongs to a record of the same entity (`SyncRecord.kind`)
+KINDS = {"delivery": later("delivery"), "return": later("return"), "credit": later("credit note")}
 RELATIVE_FOR = 36 * 3600  # seconds; older times are shown as a date
 
 
@@ -116,6 +119,11 @@ def chip(status: str | None) -> Markup:
     return Markup('<span class="chip {}">{}{}</span>').format(tone, icon(picture), _(status) if status else "–")
 
 
+def kind(code: str | None) -> str:
+    """What a record is, beside the one that it belongs to; empty where it is itself that one."""
+    return _(KINDS.get(code, code)) if code else ""
+
+
 def icon(name: str) -> Markup:
     return Markup('<svg class="icon" aria-hidden="true"><use href="{}#{}"/></svg>').format(asset("icons.svg"), name)
 
@@ -152,6 +160,11 @@ def body(text: str | None) -> str:
         return clean
 
 
+def readable(path: str) -> str:
+    """The path and query of a call without their percent signs, for reading: [field]=updated_at, not %5Bfield%5D=…."""
+    return "".join(sign if sign.isprintable() else "\ufffd" for sign in unquote(path, errors="replace"))
+
+
 def number(value: int | float | Decimal) -> str:
     """In the reader's way of writing numbers: 1,234.5 or 1.234,5."""
     return str(format_decimal(value, locale=locale()))
@@ -171,8 +184,10 @@ def register(app: Flask) -> None:
         chip=chip,
         exact=exact,
         dated=dated,
+        kind=kind,
         call_status=call_status,
         body=body,
+        readable=readable,
         message=marked,
         number=number,
         told=told,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from zoneinfo import available_timezones
@@ -258,20 +258,22 @@ def possible_entities(found: Sequence[End]) -> list[tuple[str, str]]:
 
 
 def _first_spec(found: Sequence[End], timezone: str) -> ProfileSpec:
-    """What a new form begins with: the one thing that is possible, where there is just one."""
+    """What a new form begins with: of entity, source and target the one that is possible, where there is just one."""
     possible = pairs(found)
-    entity, source, target = possible[0] if len(possible) == 1 else ("", "", "")
-    if not entity and len({one[0] for one in possible}) == 1:
-        entity = possible[0][0]
+    entities, sources, targets = ({pair[at] for pair in possible} for at in range(3))
     return ProfileSpec(
         name="",
-        entity=entity,
+        entity=_only(entities),
         direction=DIRECTIONS[0],
-        source=source,
-        target=target,
+        source=_only(sources),
+        target=_only(targets),
         cron=cron.PRESETS[0][0],
         timezone=timezone,
     )
+
+
+def _only(values: Collection[str]) -> str:
+    return next(iter(values)) if len(values) == 1 else ""
 
 
 def system_label(found: Mapping[str, Any], code: str) -> str:

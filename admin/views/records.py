@@ -39,6 +39,7 @@ FIELDS = (
     SyncRecord.profile_id,
     SyncRecord.source_id,
     SyncRecord.source_number,
+    SyncRecord.kind,
     SyncRecord.target_id,
     SyncRecord.customer,
     SyncRecord.status,

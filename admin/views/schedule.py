@@ -18,6 +18,7 @@ from admin.views.base import View, expose
 from admin.views.dashboard import SILENT_AFTER, usual_zone
 from admin.views.listing import fetch
 from admin.views.present import zone
+from admin.views.stops import find as find_stops
 from admin.views.tasks import FIELDS, PAST, announced, lines, status_asked
 from admin.views.words import n_
 from admin.views.workers import place
@@ -82,6 +83,7 @@ class Schedule(View):
             )  # fmt: skip
             missed, missed_count = _missed(session)
             hosts = hosts_of(session)
+            stops = find_stops(session, listing.rows)
         timezone = usual_zone(list(profiles.values()))
         found, whole = _hours([row for row in profiles.values() if row.active], timezone)
         return self.render(
@@ -96,6 +98,7 @@ class Schedule(View):
             missed_count=missed_count,
             listing=listing,
             past=lines(listing.rows),
+            stops=stops,
             hosts=hosts,
             alive=[one for one in hosts if one.alive],
             last_beat=max((one.beat_at for one in hosts), default=None),

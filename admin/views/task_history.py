@@ -11,7 +11,7 @@ from sqlalchemy import select
 from admin import derive
 from admin.views.base import expose
 from admin.views.frame import ProfilePage
-from admin.views.listing import clean, fetch, like
+from admin.views.listing import clean, fetch, says
 from admin.views.tasks import IN_ORDER, span_asked, status_asked
 from admin.views.workers import plain
 from profiles.models import TaskHistory
@@ -41,7 +41,7 @@ class TaskHistories(ProfilePage):
             if status:
                 looked_for.append(line.status == status)
             if text:
-                looked_for.append(line.message.ilike(like(text), escape="!"))
+                looked_for.append(says(line.message.expression, text))
             if span.start is not None:
                 looked_for.append(line.performed_at >= span.start)
             if span.end is not None:

@@ -21,6 +21,7 @@ from admin.views.base import by, expose
 from admin.views.frame import ProfilePage
 from admin.views.listing import fetch
 from admin.views.present import STATUSES, zone
+from admin.views.stops import find as find_stops
 from admin.views.words import _, later, locale, told
 from admin.views.workers import plain
 from profiles.db import now
@@ -173,6 +174,7 @@ class Tasks(ProfilePage):
                 .order_by(Task.scheduled_at.desc())
                 .limit(1)
             )
+            stops = find_stops(session, [*running, *coming, *lines(listing.rows)])
         first = listing.first is None
         rows = [
             *(running if first and status in ("", TaskStatus.PROCESSING) else []),
@@ -185,6 +187,7 @@ class Tasks(ProfilePage):
             listing=listing,
             columns=derive.task_columns(),
             rows=rows,
+            stops=stops,
             running=running[0] if running else None,
             coming=coming[0] if coming else None,
             said=announced(running, ended),

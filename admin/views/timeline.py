@@ -12,7 +12,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from admin.views.frame import Shown
-from admin.views.present import STATUSES, when
+from admin.views.present import STATUSES, kind, when
 from admin.views.words import _, told
 from profiles.db import now
 from profiles.models import Audit, DataLog, Heartbeat, SyncHistory, SyncRecord, SyncStatus, Task
@@ -49,22 +49,36 @@ class Timeline:
 def timeline(session: Session, records: Sequence[SyncRecord], shown: Mapping[int, Shown], *, newest: bool) -> Timeline:
     """What happened to these records of one order; `shown` holds the profile of each."""
     ids = [one.id for one in records]
+    wheres = _wheres(records, shown)
     lines = session.scalars(
         select(SyncHistory).where(SyncHistory.record_id.in_(ids)).order_by(SyncHistory.id.desc()).limit(MOST_LINES)
     ).all()
     calls = _calls(session, records, shown)
     tasks = _tasks(session, records, lines)
-    many = len(shown) > 1
     events = [
         *_beginnings(records, shown),
-        *_lines(lines, records, shown, many),
-        *_taken(lines, calls, tasks, records, shown, many),
-        *_asked(tasks, records, shown, many),
+        *_lines(lines, records, shown, wheres),
+        *_taken(lines, calls, tasks, records, wheres),
+        *_asked(tasks, records, wheres),
         *_calls_made(calls, shown),
         *_people(session, ids),
     ]
     events.sort(key=lambda event: (event.at, event.rank))
     return Timeline(events=events[::-1] if newest else events, cut=len(lines) >= MOST_LINES or len(calls) >= MOST_CALLS)
+
+
+def _wheres(records: Sequence[SyncRecord], shown: Mapping[int, Shown]) -> dict[int, str]:
+    """What tells a record from the others of the story: its profile, its kind; nothing where it is alone."""
+    found = {}
+    for one in records:
+        profile = shown[one.profile_id].profile.name if len(shown) > 1 else ""
+        found[one.id] = " · ".join(part for part in (profile, named(one) if one.kind else "") if part)
+    return found
+
+
+def named(record: SyncRecord) -> str:
+    """Of what belongs to an order: its kind and its own id, "credit note 700030"."""
+    return f"{kind(record.kind)} {record.source_id}"
 
 
 def _numbers(records: Iterable[SyncRecord]) -> set[str]:
@@ -91,24 +105,31 @@ def _tasks(session: Session, records: Sequence[SyncRecord], lines: Sequence[Sync
 
 
 def _beginnings(records: Sequence[SyncRecord], shown: Mapping[int, Shown]) -> Iterable[Event]:
-    placed: set[tuple[int, str]] = set()
+    # what was brought there by another profile was not placed there
+    placed = {(shown[one.profile_id].target.id, one.target_id) for one in records if one.target_id}
     for record in records:
         one = shown[record.profile_id]
         origin = (one.source.id, record.source_id)
         if record.source_created_at and origin not in placed:
             placed.add(origin)
-            yield Event(
-                at=record.source_created_at,
-                rank=PLACED,
-                title=_("Placed in {system}.", system=one.source.name),
-                tone="info",
-            )
+            title = _("Placed in {system}.", system=one.source.name)
+            if record.kind:
+                title = _("{what} was made in {system}.", what=_capital(named(record)), system=one.source.name)
+            yield Event(at=record.source_created_at, rank=PLACED, title=title, tone="info")
         title = _("Seen for the first time by the profile {profile}.", profile=one.profile.name)
-        yield Event(at=record.created_at, rank=SEEN, title=title)
+        where = named(record) if record.kind else ""
+        yield Event(at=record.created_at, rank=SEEN, title=title, where=where)
+
+
+def _capital(text: str) -> str:
+    return text[:1].upper() + text[1:]
 
 
 def _lines(
-    lines: Sequence[SyncHistory], records: Sequence[SyncRecord], shown: Mapping[int, Shown], many: bool
+    lines: Sequence[SyncHistory],
+    records: Sequence[SyncRecord],
+    shown: Mapping[int, Shown],
+    wheres: Mapping[int, str],
 ) -> Iterable[Event]:
     by_id = {one.id: one for one in records}
     named: set[int] = set()  # records whose ids were told
@@ -125,19 +146,34 @@ def _lines(
             status=line.status,
             tone=STATUSES.get(line.status, ("", "quiet"))[1],
             message=told(line.message),
-            where=shown[record.profile_id].profile.name if many else "",
+            where=wheres[record.id],
             ids=learned,
         )
 
 
 def labelled(shown: Shown, record: SyncRecord) -> list[tuple[str, str]]:
-    """The ids that are known at the target, as its columns name them."""
+    """The ids that are known at the target, as its columns name them. What no column names is the target's own note."""
     refs = {key: str(value) for key, value in (record.refs or {}).items() if value not in (None, "")}
-    declared = shown.declared.refs if shown.declared else ()
-    if record.target_id and shown.declared:
-        refs.setdefault(shown.declared.target.key_ref, record.target_id)
-    known = [(_(ref.label), refs.pop(ref.key)) for ref in declared if ref.key in refs]
-    return known + [(key.replace("_", " "), value) for key, value in refs.items()]
+    if shown.declared is None:
+        return [(key.replace("_", " "), value) for key, value in refs.items()]
+    key_ref = shown.declared.target.key_ref
+    if record.target_id:
+        refs.setdefault(key_ref, record.target_id)
+    known = [(_(ref.label), refs[ref.key]) for ref in shown.declared.refs if ref.key in refs]
+    if key_ref in refs and all(ref.key != key_ref for ref in shown.declared.refs):
+        known.insert(0, (shown.key_label, refs[key_ref]))
+    return known
+
+
+def sought(records: Sequence[SyncRecord], shown: Mapping[int, Shown]) -> list[tuple[str, str]]:
+    """What people look for first, from all records of the order: each value once, by label."""
+    found: dict[str, dict[str, None]] = {}
+    for record in records:
+        declared = shown[record.profile_id].declared
+        for ref in declared.refs if declared else ():
+            if ref.sought and (value := (record.refs or {}).get(ref.key)):
+                found.setdefault(_(ref.label), {}).update(dict.fromkeys(str(value).split(", ")))
+    return [(label, ", ".join(values)) for label, values in found.items()]
 
 
 def _taken(
@@ -145,27 +181,25 @@ def _taken(
     calls: Sequence[DataLog],
     tasks: Mapping[int, Task],
     records: Sequence[SyncRecord],
-    shown: Mapping[int, Shown],
-    many: bool,
+    wheres: Mapping[int, str],
 ) -> Iterable[Event]:
     """When a run took it up: no line is written for that, but its first call or its beginning tell."""
     by_id = {one.id: one for one in records}
-    told_already: set[tuple[int, int]] = set()
+    told_already: set[int] = set()
     for line in reversed(lines):
-        if line.task_id not in tasks or (line.record_id, line.task_id) in told_already:
+        if line.task_id not in tasks or line.task_id in told_already:
             continue
-        told_already.add((line.record_id, line.task_id))
+        told_already.add(line.task_id)  # once, however many records of the order it worked on
         task = tasks[line.task_id]
-        one = shown[by_id[line.record_id].profile_id]
         made = [call.created_at - timedelta(seconds=call.seconds) for call in calls if call.task_id == task.id]
         at = min([line.created_at, *made]) if made else min(task.executed_at or line.created_at, line.created_at)
         at = max(at, by_id[line.record_id].created_at)  # the run may have begun long before
-        yield Event(at=at, rank=TAKEN, title=_run(task), where=one.profile.name if many else "", tone="busy")
+        where = wheres[line.record_id].partition(" · ")[0]
+        yield Event(at=at, rank=TAKEN, title=_run(task), where=where, tone="busy")
     for record in records:
         if record.status == SyncStatus.PROCESSING:
             title = _("Taken up; it is being sent now (attempt {n}).", n=record.attempts)
-            where = shown[record.profile_id].profile.name if many else ""
-            yield Event(at=record.updated_at, rank=TAKEN, title=title, where=where, tone="busy")
+            yield Event(at=record.updated_at, rank=TAKEN, title=title, where=wheres[record.id], tone="busy")
 
 
 def _run(task: Task) -> str:
@@ -174,16 +208,15 @@ def _run(task: Task) -> str:
     return _("Taken up by task {id}, on schedule.", id=task.id)
 
 
-def _asked(
-    tasks: Mapping[int, Task], records: Sequence[SyncRecord], shown: Mapping[int, Shown], many: bool
-) -> Iterable[Event]:
+def _asked(tasks: Mapping[int, Task], records: Sequence[SyncRecord], wheres: Mapping[int, str]) -> Iterable[Event]:
     numbers = _numbers(records)
+    profiles = {one.profile_id: wheres[one.id] for one in reversed(records)}
     for task in tasks.values():
         if task.asked_by and (task.request or {}).get("order") in numbers:
             title = _("{person} asked for a run of this one (task {id}).", person=task.asked_by, id=task.id)
             if task.status == "error" and task.message:
                 title = f"{title} {told(task.message)}"
-            where = shown[task.profile_id].profile.name if many else ""
+            where = profiles[task.profile_id]
             tone = "bad" if task.status == "error" else "info"
             yield Event(at=task.created_at, rank=ASKED, title=title, where=where, tone=tone)
 
@@ -212,8 +245,18 @@ class Answer:
     sentence: Markup
 
 
-def answer(shown: Shown, record: SyncRecord) -> Answer:
-    """The whole truth in one sentence."""
+def brought(
+    shown: Shown, record: SyncRecord, kin: Sequence[SyncRecord], all_shown: Mapping[int, Shown]
+) -> SyncRecord | None:
+    """The record of another profile that brought the same order into the same system, where this one did not."""
+    if record.target_id not in (None, ""):
+        return None
+    there = (one for one in kin if one.id != record.id and one.target_id not in (None, ""))
+    return next((one for one in there if all_shown[one.profile_id].target.id == shown.target.id), None)
+
+
+def answer(shown: Shown, record: SyncRecord, other: SyncRecord | None = None, by: str = "") -> Answer:
+    """The whole truth in one sentence. `other`: the record with which the profile `by` brought the order there."""
     icon, tone = STATUSES.get(record.status, ("dot", "quiet"))
     zone = shown.profile.timezone
     there = record.target_id not in (None, "")
@@ -222,7 +265,8 @@ def answer(shown: Shown, record: SyncRecord) -> Answer:
         "number": Markup("<b>{}</b>").format(record.source_number or record.source_id),
         "system": shown.target.name,
         "source": shown.source.name,
-        "id": Markup("<b>{}</b>").format(record.target_id or ""),
+        "id": Markup("<b>{}</b>").format(record.target_id or (other.target_id if other else "") or ""),
+        "profile": by,
         "since": when(record.processed_at or record.updated_at, zone),
         "status": _(record.status),
         "next": when(record.next_attempt_at, zone) if record.next_attempt_at else "",
@@ -233,10 +277,18 @@ def answer(shown: Shown, record: SyncRecord) -> Answer:
             said = _("{entity} {number} is in {system}: {status}, {since}.")
     elif record.status == SyncStatus.FAILED:
         said = _("{entity} {number} is not in {system}: it failed {since}.")
+        if other is not None:
+            said = _(
+                "{entity} {number} is in {system} as {id}, brought by the profile {profile}. Here it failed {since}."
+            )
         if there:
             said = _("{entity} {number} is in {system} as {id}, but the last attempt failed {since}.")
     elif record.status == SyncStatus.SKIPPED:
         said = _("{entity} {number} was left out {since}.")
+        if other is not None:
+            said = _(
+                "{entity} {number} is in {system} as {id}, brought by the profile {profile}. Here it was left out {since}."
+            )
         if there:
             said = _("{entity} {number} is in {system} as {id}; its last change was left out {since}.")
     elif record.status == SyncStatus.PROCESSING:

@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import re
 import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +30,11 @@ from connector import registry
 
 LANGUAGES = {"en": "English", "de": "Deutsch"}
 FOLDERS = (Path(__file__).parents[1] / "translations",)
+FEW_PIECES = 8  # of a stored text; of a longer one, patterns are looked for over so many at most:
+WIDEST = 5
+PLAIN = re.compile(r"(?<![\w/.'-])[a-z]{2,}(?![\w/:'])")  # a word of prose, not a code or a path
+LEAST_TELLING, SHORT = 6, 12  # fixed letters of a pattern
+LEAST_SOUGHT, MOST_SOUGHT = 3, 40  # letters of what is looked for in messages, sentences that may be meant
 SETTING = "language"  # among a person's preferences, and the cookie of somebody who is not logged in
 
 
@@ -77,25 +84,90 @@ def told(sentence: str | None, spoken: str | None = None) -> str:
     spoken = spoken or locale().language
     if not sentence or spoken == "en":
         return sentence or ""
-    exact = words(spoken).get(sentence)
-    if exact:
-        return exact
-    for pattern, said in _patterns(spoken):
-        if found := pattern.fullmatch(sentence):
-            return _local(
-                said.format(**{name: told(value, spoken) for name, value in found.groupdict().items()}), spoken
+    return _local(_best(sentence, spoken)[0], spoken)
+
+
+def stored_as(text: str, spoken: str | None = None) -> list[list[str]]:
+    """The stored sentences whose translation holds these words, each as the parts between its {places}: who looks for
+    words that a page shows looks for what stands in the database."""
+    spoken = spoken or locale().language
+    wanted = text.strip().lower()
+    if spoken == "en" or len(wanted) < LEAST_SOUGHT:
+        return []
+    found = [
+        [part for part in re.split(r"\{\w+\}", english) if part]
+        for english, said in words(spoken).items()
+        if any(wanted in part.lower() for part in re.split(r"\{\w+\}", said))
+    ]
+    telling = [parts for parts in found if sum(len(part.strip()) for part in parts) >= LEAST_TELLING]
+    return telling[:MOST_SOUGHT]
+
+
+@lru_cache(8192)
+def _best(text: str, spoken: str) -> tuple[str, int]:
+    """The translation that leaves the fewest letters as they were, and how many it leaves: sentences are told within
+    sentences ("Before that: …"), and many a pattern would fit over their borders."""
+    parts = re.split(r"((?<=[.!?:;])\s+)", text)
+    pieces, gaps = parts[::2], [*parts[1::2], ""]
+    widest = len(pieces) if len(pieces) <= FEW_PIECES else WIDEST
+    # of everything up to a piece: (letters left, fewer is better; pieces, more are better; translation)
+    known: list[tuple[int, int, str]] = [(0, 0, "")]
+    for end in range(1, len(pieces) + 1):
+        ways = []
+        for start in range(max(0, end - widest), end):
+            span = "".join(piece + gap for piece, gap in zip(pieces[start:end], gaps[start:end], strict=True))
+            said, left = _whole(span.rstrip() if end < len(pieces) else span, spoken)
+            before = known[start]
+            ways.append(
+                (before[0] + left, before[1] - 1, before[2] + said + (gaps[end - 1] if end < len(pieces) else ""))
             )
-    parts = re.split(r"(?<=[.!?:;])\s+", sentence)
-    if len(parts) > 1:
-        return " ".join(told(part, spoken) for part in parts)
-    end = sentence[-1] if sentence[-1] in ".:;" else ""
-    pieces = [_piece(piece, spoken) for piece in sentence.removesuffix(end).split(", ")]
-    return ", ".join(pieces) + end if all(pieces) else _local(sentence, spoken)
+        known.append(min(ways))
+    return known[-1][2], known[-1][0]
+
+
+@lru_cache(8192)
+def _whole(text: str, spoken: str) -> tuple[str, int]:
+    """The translation of what is one sentence or a part of one, and how many letters it leaves as they were."""
+    bare, end = (text[:-1], text[-1]) if text[-1:] in (".", ";") else (text, "")
+    if exact := _exact(spoken).get(text) or _exact(spoken).get(bare):
+        return exact.rstrip(".") + end if end == "." else exact, 0
+    ways = [(letters(text), 0, text)]
+    for pattern in _patterns(spoken):
+        if pattern.mark in bare and (found := pattern.form.fullmatch(bare)):
+            values, left = _told_values(pattern, found.groupdict(), spoken)
+            if values is not None:
+                ways.append((left, -len(pattern.mark), pattern.said.format(**values) + end))
+    colon = ":" if bare.endswith(":") else ""
+    said = [_piece(piece, spoken) for piece in bare.removesuffix(colon).split(", ")]
+    if all(said):
+        ways.append((0, 0, ", ".join(said) + colon + end))
+    if brackets := re.fullmatch(r"(.+?) \((.+)\)", bare, re.DOTALL):
+        (outer, outside), (inner, inside) = (_best(part, spoken) for part in brackets.groups())
+        ways.append((outside + inside, 0, f"{outer} ({inner}){end}"))
+    left, _mark, best = min(ways)
+    return best, left
+
+
+def _told_values(pattern: Pattern, found: Mapping[str, str], spoken: str) -> tuple[dict[str, str] | None, int]:
+    """What stands in the places of a pattern; None where it says so little that it means something else."""
+    values, sum_left = {}, 0
+    for name, value in found.items():
+        said, left = (value, 0) if name in pattern.quoted else _best(value, spoken)
+        if pattern.short and left and name != pattern.speech and PLAIN.search(value):
+            return None, 0  # "payment method …" is no payment
+        values[name] = said
+        sum_left += left + (re.search(r"[.!?]\s", value) is not None)  # rather no sentence within a place
+    return values, sum_left
+
+
+def letters(text: str) -> int:
+    """How much of a text could be prose that was not translated; numbers, codes and paths are as they are."""
+    return sum(len(word) for word in re.findall(r"(?<![\w/.'-])[A-Za-z][a-z]+(?![\w/])", text))
 
 
 def _piece(piece: str, spoken: str) -> str:
     """A part of a list: "5 failed", "3 items", "payment 300"; empty where nobody translated it."""
-    if exact := words(spoken).get(piece):
+    if exact := _exact(spoken).get(piece):
         return exact
     if found := re.fullmatch(r"(\d+) (.+)", piece):
         count, thing = found.groups()
@@ -148,12 +220,34 @@ def words(spoken: str) -> dict[str, str]:
 
 
 @cache
-def _patterns(spoken: str) -> list[tuple[re.Pattern[str], str]]:
-    """Sentences with {places} as patterns, the most telling first."""
-    place = re.compile(r"\\\{(\w+)\\\}")
-    known = [(text, said) for text, said in words(spoken).items() if re.search(r"\{\w+\}", text)]
+def _exact(spoken: str) -> dict[str, str]:
+    """By the text, and by the text without the blanks and the full stop around it."""
+    found = {text.strip().removesuffix("."): said.strip().removesuffix(".") for text, said in words(spoken).items()}
+    return {**found, **words(spoken)}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pattern:
+    """A text with {places}, to be found again in what was stored."""
+
+    form: re.Pattern[str]
+    mark: str  # its longest fixed part: looking for that first is quick
+    said: str
+    short: bool  # few letters: what stands in its places must be translated, or look like a number or a code
+    speech: str  # the place behind a colon at the end: what somebody else said
+    quoted: frozenset[str]  # places whose values are codes of a system, never words of ours
+
+
+@cache
+def _patterns(spoken: str) -> tuple[Pattern, ...]:
+    """Texts with {places} as patterns."""
     made = []
-    for text, said in sorted(known, key=lambda one: -len(re.sub(r"\{\w+\}", "", one[0]))):
+    for text, said in words(spoken).items():
+        text, said = text.strip().removesuffix("."), said.strip().removesuffix(".")
+        fixed = re.split(r"\{\w+\}", text)
+        telling = sum(len(part.strip(" .:,;'\"()")) for part in fixed)
+        if len(fixed) == 1 or telling < LEAST_TELLING:  # "{n} min" would match anything
+            continue
         names: set[str] = set()
 
         def group(found: re.Match[str], names: set[str] = names) -> str:
@@ -162,10 +256,18 @@ def _patterns(spoken: str) -> list[tuple[re.Pattern[str], str]]:
             names.add(found[1])
             return f"(?P<{found[1]}>.+?)"
 
-        fixed = re.sub(r"\{\w+\}", "", text)
-        if len(fixed.strip(" .:,;'\"()")) >= 6:  # "{n} min" would match anything
-            made.append((re.compile(place.sub(group, re.escape(text)), re.DOTALL), said))
-    return made
+        form = re.compile(re.sub(r"\\\{(\w+)\\\}", group, re.escape(text)), re.DOTALL)
+        made.append(
+            Pattern(
+                form=form,
+                mark=max(fixed, key=len),
+                said=said,
+                short=telling < SHORT,
+                speech=last[1] if (last := re.search(r": \{(\w+)\}$", text)) else "",
+                quoted=frozenset(re.findall(r"['“]\{(\w+)\}['”]", text)),
+            )
+        )
+    return tuple(made)
 
 
 def _connectors() -> list[Path]:

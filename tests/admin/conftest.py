@@ -10,6 +10,7 @@ import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from functools import cache
 from importlib.metadata import EntryPoint
 from pathlib import Path
 from typing import Any
@@ -227,7 +228,13 @@ def db(two_systems: None, tmp_path: Path) -> Iterator[Database]:
 @pytest.fixture(scope="session")
 def pattern(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Seeded]:
     """A data folder with a seeded database, made once and copied for each test."""
-    folder = tmp_path_factory.mktemp("pattern")
+    return _pattern(tmp_path_factory.getbasetemp())
+
+
+@cache  # the browser's tests have the fixture too, and one folder does for all
+def _pattern(place: Path) -> tuple[Path, Seeded]:
+    folder = place / "pattern"
+    folder.mkdir()
     with pytest.MonkeyPatch.context() as patch:
         _install(patch, folder)
         database = Database(f"sqlite:///{folder / 'pages.db'}")

@@ -22,8 +22,10 @@ from typing import Any
 import pytest
 
 from admin import auth, cli, configuration, reports
+from connector import Entry
 from profiles import db, models
 from profiles.db import Database, now
+from profiles.hosting import store_entries
 from profiles.sync import Progress, Result
 from scheduler.clock import Clock
 from tests.admin.conftest import Command
@@ -129,9 +131,50 @@ def test_apply_says_what_changed_and_the_second_time_that_nothing_does(command: 
     assert (second.code, second.out) == (0, "Nothing changed.\n")
 
 
+def test_values_that_no_collected_list_knows_are_told_with_their_line(
+    command: Command, applied: None, file: Path
+) -> None:
+    assert "not among" not in command("apply", str(file)).err, "nothing was collected yet"
+    database = Database()
+    with database.reading() as session:
+        ids = {name: configuration.connection(session, name).id for name in ("shop", "erp")}
+    store_entries(database, ids["erp"], "warehouse", [Entry(id="104", name="Main"), Entry(id="105", name="Other")])
+    store_entries(database, ids["shop"], "store", [Entry(id="default", name="Default")])
+    changed(file, "warehouse_id: 104", "warehouse_id: 99999")
+    changed(file, "stores: {de:", "stores: {germany:")
+    for name in ("diff", "apply"):
+        said = command(name, str(file)).err
+        assert re.search(
+            r"Note: line \d+: profile 'Order export', settings\.global\.warehouse_id: 99999 is not among the lists of erp "
+            r"\(Warehouses\)", said)  # fmt: skip
+        assert re.search(r"line \d+: .*settings\.stores\.germany: 'germany' is not among .*apply to nothing", said)
+        assert "referrer_id" not in said, "referrers were not collected"
+
+
 def test_apply_reads_stdin(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "stdin", SimpleNamespace(buffer=io.BytesIO(FILE.encode())))
     assert command("apply", "-").code == 0
+
+
+@pytest.mark.parametrize(
+    ("given", "needed"),
+    [
+        ("", {"consumer_key", "consumer_secret", "access_token", "access_token_secret"}),
+        ("auth: bearer", {"access_token"}),
+        ("auth: admin", {"username", "password"}),
+    ],
+)
+def test_every_credential_that_the_way_of_signing_in_needs_is_asked_for(
+    command: Command, tmp_path: Path, given: str, needed: set[str]
+) -> None:
+    made = tmp_path / "shop.yaml"
+    made.write_text(
+        'connections:\n  - {name: shop, connector: magento, base_url: "http://127.0.0.1:9101", '
+        f"credentials: {{{given}}}}}\n"
+    )
+    said = command("apply", str(made))
+    assert said.code == 2
+    assert set(re.findall(r"credentials\.(\w+): .* is missing\.", said.err)) == needed
 
 
 def test_diff_shows_old_and_new(command: Command, applied: None, file: Path) -> None:
@@ -164,7 +207,7 @@ def test_export_can_be_applied_again_and_shows_no_secret(command: Command, appli
         ("connector: magento", "connector: magneto", 2, "'magento'"),
         ("from: shop", "from: shpo", 8, "'shop'"),
         ("warehouse_id: 104", "warehouse: 104", 20, "warehouse_id"),
-        ("consumer_key: ck", "consumer_kee: ck", 2, "consumer_key"),
+        ("consumer_key: ck", "consumer_kee: ck", 2, "consumer_kee"),
         ("{processing: 5,", "{processing: [5],", 16, "processing"),
     ],
 )
@@ -390,6 +433,12 @@ def test_records_are_a_list_of_objects(command: Command, applied: None) -> None:
         ("order 007: no payment method is mapped.", "No payment method is mapped."),
         ("007: no payment method is mapped.", "No payment method is mapped."),
         ("Order 007, item 3: it has no SKU.", "Item 3: it has no SKU."),
+        (
+            "order 007: items[2].qty_ordered should be an amount, got 'x'.",
+            "items[2].qty_ordered should be an amount, got 'x'.",
+        ),
+        ("order 007: grand_total is missing.", "grand_total is missing."),
+        ("order 007: items is missing.", "items is missing."),
         ("order 0070: it is another one.", "order 0070: it is another one."),
         ("The order 007 differs by 1 cent.", "The order 007 differs by 1 cent."),
         (None, ""),
@@ -738,9 +787,10 @@ def test_the_stand_ins_are_started_as_asked(command: Command, monkeypatch: pytes
 def test_a_reader_that_goes_away_is_no_error(applied: None) -> None:
     for number in range(50):
         a_record(source_id=str(number), source_number=f"{number:09}")
-    text = f"{sys.executable} -m admin records 'Order export' --json | head -c 20"
-    said = subprocess.run(["bash", "-c", f"set -o pipefail; {text}"], capture_output=True, text=True, check=False)
-    assert said.stderr == ""
+    for asked in ("records 'Order export' --json", "records 'Order export'"):
+        text = f"{sys.executable} -m admin {asked} | {{ exec 0<&-; sleep 3; }}"  # the reader is gone before it writes
+        said = subprocess.run(["bash", "-c", f"set -o pipefail; {text}"], capture_output=True, text=True, check=False)
+        assert (said.returncode, said.stderr) == (0, "")
 
 
 @pytest.mark.parametrize("name", ["serve", "web"])

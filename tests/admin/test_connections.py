@@ -152,7 +152,7 @@ PRIVATE = [
     "http://127.1",
     "http://[::1]/",
     "http://0x7f000001",
-    "http://169.254.169.254/latest",
+    "http://169.254.1.1/latest",
     "http://localhost:8080",
     "http://[::ffff:10.0.0.1]",
     "http://2130706433",
@@ -173,6 +173,13 @@ def test_a_private_address_is_refused_at_its_field(
     assert "is an address in a private network" in html.unescape(field)
     with seeded.db.reading() as session:
         assert session.scalar(select(Connection).where(Connection.name == "inner")) is None
+
+
+def test_the_address_of_a_clouds_credentials_is_refused_though_private_ones_are_allowed(anna: Browser) -> None:
+    given = form(connection_name="inner", connection_address="http://169.254.169.254/latest", do="save")
+    answer = anna.post("/connections/new/?connector=strangershop", given)
+    assert answer.status_code == 422
+    assert "a cloud hands out this machine's own credentials" in html.unescape(text(answer))
 
 
 def test_a_name_that_leads_to_a_private_address_is_refused_at_save_and_at_connect(

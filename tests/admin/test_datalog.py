@@ -269,3 +269,13 @@ def test_a_call_leads_to_its_order_and_its_run(anna: Browser, seeded: Seeded, ca
 def test_a_call_that_is_not_there_is_a_friendly_page(anna: Browser) -> None:
     for number in (10**9, 2**70):
         assert anna.get(f"/log/{number}/").status_code == 404
+
+
+def test_a_query_is_shown_as_people_read_it(anna: Browser, seeded: Seeded) -> None:
+    coded = "/rest/V1/orders?searchCriteria%5BpageSize%5D=5&field=%3Cb%3E%0A"
+    with seeded.db.session() as session:
+        session.execute(update(DataLog).where(DataLog.id == seeded.call).values(path=coded))
+    for address in ("/log/", f"/log/{seeded.call}/"):
+        page = anna.get(address).get_data(as_text=True)
+        assert "/rest/V1/orders?searchCriteria[pageSize]=5&amp;field=&lt;b&gt;\ufffd" in page
+        assert "%5B" not in page

@@ -47,11 +47,11 @@ def order(status: str, method: str, shipping: str | None, store: str) -> Any:
 def test_what_the_demo_sets_up_can_be_read() -> None:
     document = configuration.read(demo._text(ADDRESSES))
     assert [one.base_url for one in document.connections] == list(ADDRESSES.values())
-    assert [one.name for one in document.profiles] == ["Order export"]
+    assert [one.name for one in document.profiles] == ["Order export", "Order import"]
 
 
 def test_unknown_codes_are_treated_as_the_first_of_their_table() -> None:
-    (spec,) = configuration.read(demo._text(ADDRESSES)).profiles
+    spec = configuration.read(demo._text(ADDRESSES)).profiles[0]
     known = order("holded", "checkmo", None, "default")
     strange = order("own_status", "own_payment", "own_shipping", "own_store")
     before = json.dumps(spec.settings)
@@ -89,9 +89,10 @@ def test_the_demo_runs_once_and_again(alone: Command) -> None:
         said = alone("demo", "--once", "--orders", "15")
         assert said.code == 0, said.err
         lines = said.out.splitlines()
-        assert len(lines) == 4
         assert re.match(r"Order export: \d+ complete", lines[0])
-        assert lines[3] == "Failed: none."
+        assert re.match(r"The warehouse of erp invoiced, packed and shipped \d+ orders\.", lines[4])
+        assert re.match(r"Order import: \d+ complete", lines[5])
+        assert (lines[3], lines[8]) == ("Failed: none.", "Failed: none.")
         assert stand_ins() == set()
     records = json.loads(alone("records", "Order export", "--json").out)
     assert len(records) == 15
@@ -101,6 +102,16 @@ def test_the_demo_runs_once_and_again(alone: Command) -> None:
     story = json.loads(alone("order", done["source_number"], "--json").out)
     assert story["records"][0]["refs"] == done["refs"]
     assert story["calls"]
+
+
+def test_what_the_demo_sent_comes_back_with_its_tracking_number(alone: Command) -> None:
+    assert alone("demo", "--once", "--orders", "15").code == 0
+    back = json.loads(alone("records", "Order import", "--json").out)
+    shipped = next(one for one in back if one["refs"].get("tracks"))
+    said = alone("order", shipped["source_number"]).out
+    assert re.search(r"\bJD\d{10}\b", said), said
+    assert "Order export" in said
+    assert "Order import" in said
 
 
 def test_own_orders_with_codes_that_nobody_mapped_are_exported(alone: Command, tmp_path: Path) -> None:
@@ -121,6 +132,34 @@ def test_failures_are_told_by_cause_with_an_example(alone: Command, tmp_path: Pa
     assert found, said.out
     assert found[2] in numbers
     assert not [number for number in numbers if number in found[1]]
+
+
+def test_an_order_of_ones_own_that_is_left_out_is_told(alone: Command, tmp_path: Path) -> None:
+    orders = own_orders()
+    folder = written(tmp_path, orders)
+    (folder / "odd.json").write_text(json.dumps({**orders[0], "increment_id": "A5", "items": "none"}, default=float))
+    (folder / "half.json").write_text(json.dumps({**orders[1], "increment_id": None}, default=float))
+    said = alone("demo", "--once", "--orders-from", str(folder))
+    assert said.code == 0, said.err
+    assert "odd.json: order A5 is left out: its items are no list" in said.err
+    assert "half.json: an order lacks increment_id and is left out" in said.err
+
+
+def test_a_folder_without_orders_is_refused_by_name(alone: Command, tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    said = alone("demo", "--once", "--orders-from", str(tmp_path / "empty"))
+    assert said.code == 2
+    assert "empty holds no orders" in said.err
+
+
+def test_an_item_without_a_sku_is_exported(alone: Command, tmp_path: Path) -> None:
+    orders = own_orders()
+    for item in orders[0]["items"]:
+        item["sku"] = None
+    said = alone("demo", "--once", "--orders-from", str(written(tmp_path, orders)))
+    assert said.code == 0, said.err
+    records = json.loads(alone("records", "Order export", "--json").out)
+    assert [one["status"] for one in records] == ["complete"] * 3, said.out
 
 
 def written(folder: Path, orders: list[dict[str, Any]]) -> Path:

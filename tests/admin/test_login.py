@@ -229,6 +229,8 @@ def expected(role: str, endpoint: str, method: str) -> bool:
         return True
     if view in ("users", "audit"):
         return False
+    if endpoint in ("new_profile.index", "new_connection.index", "profiles.bring"):
+        return False  # nothing but a form whose POST is refused
     own_lists = {f"{one}.{what}" for one in ("records", "record_history") for what in ("columns", "views")}
     if method in READING or endpoint in own_lists:
         return True

@@ -499,6 +499,7 @@ FORMS = st.dictionaries(
 )
 
 
+@pytest.mark.slow
 @settings(max_examples=120, deadline=None, suppress_health_check=list(HealthCheck))
 @given(form=FORMS, whole=st.booleans())
 def test_no_form_leads_to_a_fault_or_is_reflected_as_a_script(
@@ -526,6 +527,7 @@ def test_no_form_leads_to_a_fault_or_is_reflected_as_a_script(
 ENTRIES = {("target", "order_status"): ["3", "7"], ("source", "order_status"): ["new", "x.y", "done"]}
 
 
+@pytest.mark.slow
 @settings(max_examples=1200, deadline=None, suppress_health_check=list(HealthCheck))
 @given(form=FORMS)
 def test_whatever_a_form_says_is_refused_by_name_or_comes_back_as_it_was(

@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import select, update
+from sqlalchemy import inspect, select, update
 
 from connector import Account, Found, Options, RecordFailed
 from connector.magento.orders import Orders as MagentoOrders
@@ -60,7 +60,7 @@ def test_one_order_in_two_profiles_is_one_hit(anna: Browser, seeded: Seeded) -> 
     twin = record_of(seeded, another_profile(seeded), source_id="5", source_number="100000004")
     assert anna.get("/orders/?q=100000004").headers["Location"] == f"/orders/{twin}/"
     page = text(anna.get(f"/orders/{seeded.failed}/"))
-    assert "This order in other profiles" in page
+    assert "This order on its whole way" in page
     assert "Told by the other profile." in page, "the timeline is that of all profiles"
 
 
@@ -264,3 +264,48 @@ def test_a_page_that_asks_again_learns_of_changes(anna: Browser, seeded: Seeded)
     with seeded.db.session() as session:
         session.execute(update(SyncRecord).where(SyncRecord.id == seeded.failed).values(status="complete"))
     assert anna.get(address).get_json()["mark"] != first["mark"]
+
+
+def other_profile(seeded: Seeded, number: str, target: str) -> None:
+    """Another profile between the same systems, which brought this order there."""
+    with seeded.db.session() as session:
+        mine = session.get_one(Profile, seeded.profile)
+        values = {one.key: getattr(mine, one.key) for one in inspect(Profile).column_attrs if one.key != "id"}
+        other = Profile(**{**values, "name": "Orders by night"})
+        session.add(other)
+        session.flush()
+        record = session.get_one(SyncRecord, seeded.failed)
+        session.add(
+            SyncRecord(
+                profile_id=other.id, source_id=record.source_id, source_number=number, target_id=target,
+                status="complete", created_at=record.created_at, updated_at=record.updated_at,
+            )
+        )  # fmt: skip
+
+
+def test_an_order_that_another_profile_brought_is_not_said_to_be_missing(anna: Browser, seeded: Seeded) -> None:
+    with seeded.db.reading() as session:
+        number = session.get_one(SyncRecord, seeded.failed).source_number
+    assert "is not in erp" in text(anna.get(f"/orders/{seeded.failed}/"))
+    other_profile(seeded, str(number), "9876")
+    page = text(anna.get(f"/orders/{seeded.failed}/"))
+    assert "is not in erp" not in page
+    assert "is in erp as <b>9876</b>, brought by the profile Orders by night. Here it failed" in page
+    assert "not there yet" not in page
+
+
+def test_a_payload_is_offered_only_where_there_is_one(anna: Browser, victor: Browser, seeded: Seeded) -> None:
+    with seeded.db.session() as session:
+        session.execute(update(SyncRecord).where(SyncRecord.id == seeded.failed).values(payload=pack({"a": 1})))
+        session.execute(update(SyncRecord).where(SyncRecord.id == seeded.complete).values(payload=None))
+    assert "Show payload" in text(victor.get(f"/orders/{seeded.failed}/"))
+    assert "/payload" not in text(victor.get(f"/orders/{seeded.complete}/"))
+
+
+def test_a_viewer_is_offered_nothing_that_would_be_refused(anna: Browser, victor: Browser, seeded: Seeded) -> None:
+    assert "/dry-run/?order=" in text(anna.get(f"/orders/{seeded.failed}/"))
+    assert "/dry-run/?order=" not in text(victor.get(f"/orders/{seeded.failed}/"))
+    for address in ("/profiles/new/", "/connections/new/", "/profiles/import"):
+        assert anna.get(address).status_code == 200
+        assert victor.get(address).status_code == 403
+        assert address not in text(victor.get("/profiles/")) + text(victor.get("/connections/")) + text(victor.get("/"))

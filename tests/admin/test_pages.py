@@ -199,6 +199,7 @@ def test_a_refused_form_does_not_send_back_the_secret_that_was_typed(anna: Brows
     assert SECRETS[0] not in text(answer)
 
 
+@pytest.mark.slow
 def test_pages_hold_no_inline_script_style_or_handler(app: Flask, seeded: Seeded, anna: Browser) -> None:
     for address in all_pages(app, seeded):
         if ".json" in address or "static" in address:

@@ -340,7 +340,11 @@ def test_a_new_profile_offers_what_the_connections_can_do(anna: Browser) -> None
     begin = page.index('<select id="from"')
     source = page[begin : page.index("</select>", begin)]
     assert '<option value="shop-de" selected data-can="order">' in source, "the only pair that is possible"
-    assert '<option value="erp" data-can="">' in source
+    assert 'value="erp"' not in source, "it gives nothing that another one takes"
+    begin = page.index('<select id="to"')
+    target = page[begin : page.index("</select>", begin)]
+    assert '<option value="erp" selected data-can="order">' in target
+    assert 'value="shop-de"' not in target
     able = page[page.index('class="able"') :]
     rows = re.findall(r'<th scope="row">([^<]+)</th><td>(.*?)</td><td>(.*?)</td>', able)
     found = {name: tuple(re.sub("<[^>]+>", "", one) for one in cells) for name, *cells in rows}

@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import event, func, select, update
 
-from admin.views import listing, records
+from admin.views import listing, records, words
 from admin.views.export import harmless
 from profiles.db import now
 from profiles.models import Audit, SavedView, SyncHistory, SyncRecord, Task, User
@@ -105,6 +105,8 @@ def test_what_is_no_day_is_said_at_the_field_and_kept(anna: Browser, tab: str) -
         ("updated.up", "100000000", "100000049"),
         ("created", "100000129", "100000080"),
         ("created.up", "100000000", "100000049"),
+        ("number", "100000129", "100000080"),
+        ("number.up", "100000000", "100000049"),
         ("id", "100000129", "100000080"),
         ("id.up", "100000000", "100000049"),
         ("nonsense", "100000129", "100000080"),
@@ -126,6 +128,27 @@ def test_a_list_is_sorted_both_ways_and_paged_by_key(anna: Browser, tab: str, so
             assert (pages[0][0], pages[0][-1]) == (first, last)
         back = link(text(anna.get(link(text(anna.get(f"{tab}?sort={sort}{status}")), "next") or "")), "prev")
         assert numbers(text(anna.get(back or ""))) == pages[0]
+
+
+def test_the_numbers_are_sorted_as_they_are_shown_whatever_order_they_came_in(
+    anna: Browser, tab: str, seeded: Seeded
+) -> None:
+    with seeded.db.session() as session:
+        rows = list(session.scalars(select(SyncRecord).where(SyncRecord.source_number.like("1000001%"))))
+        for row in rows:  # the newest have the smallest numbers, and one has none at all
+            row.source_number = f"0{row.source_number}"
+        rows[0].source_number = None
+        without = rows[0].source_id
+    seen: list[str] = []
+    address: str | None = f"{tab}?sort=number.up"
+    while address:
+        page = text(anna.get(address))
+        seen += numbers(page)
+        address = link(page, "next")
+    assert seen[0] == without
+    assert seen[1:] == sorted(seen[1:])
+    assert len(seen) == 130
+    assert 'aria-sort="ascending"' in page
 
 
 def test_what_no_index_serves_is_looked_for_piece_by_piece(
@@ -442,6 +465,7 @@ FORM = st.dictionaries(
 )
 
 
+@pytest.mark.slow
 @QUIET
 @given(query=QUERY, address=st.sampled_from(PAGES))
 def test_no_query_breaks_a_page_or_comes_back_as_a_script(
@@ -461,6 +485,7 @@ def test_no_query_breaks_a_page_or_comes_back_as_a_script(
         assert not answer.headers["Location"].startswith("//")
 
 
+@pytest.mark.slow
 @QUIET
 @given(query=QUERY, form=FORM, address=st.sampled_from(FORMS))
 def test_no_form_breaks_a_page(
@@ -483,3 +508,19 @@ def test_a_number_beyond_all_ids_is_not_found(anna: Browser, address: str) -> No
 def test_counting_the_failed_stops_early(anna: Browser, tab: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(records, "MOST_FAILED", 9)
     assert ">9+</span>" in text(anna.get(tab))
+
+
+@pytest.mark.parametrize("place", ["records", "history"])
+def test_a_message_is_found_by_the_words_that_its_reader_sees(anna: Browser, seeded: Seeded, place: str) -> None:
+    stored = "It ended its worker 4 times without progress and is set aside."
+    with seeded.db.session() as session:
+        session.execute(update(SyncRecord).where(SyncRecord.id == seeded.failed).values(message=stored))
+        line = session.scalars(select(SyncHistory).where(SyncHistory.record_id == seeded.failed)).first()
+        assert line is not None
+        line.message = stored
+        number = session.get_one(SyncRecord, seeded.failed).source_number
+    word = max(words.told(stored, "de").split(), key=len)
+    assert word not in stored
+    address = f"/profiles/{seeded.profile}/{place}/?text={word}"
+    assert numbers(text(anna.get(address, headers={"Accept-Language": "de"}))) == [number]
+    assert numbers(text(anna.get(address))) == []

@@ -345,3 +345,25 @@ def test_hostile_messages_are_text_in_live_parts_too(anna: Browser, seeded: Seed
     change(seeded, status="error", message=HOSTILE, finished_at=now())
     for address in (tab(seeded, "rows.json"), "/schedule/rows.json", "/profiles/rows.json"):
         assert "<script>alert" not in anna.get(address).get_json()["html"]
+
+
+def test_what_a_stopped_run_lacks_is_listed_by_setting_with_the_way_to_each(anna: Browser, seeded: Seeded) -> None:
+    lacking = [
+        f"payment method 'pay {at}' of store {store} is not mapped" for at in range(20) for store in ("de", "at")
+    ]
+    lacking += ["order status 'odd' of store de is not mapped", "and 7 more"]
+    message = f"Nothing was sent: {'; '.join(lacking)}. Complete the settings of this profile and run it again."
+    with seeded.db.session() as session:
+        task = session.scalars(select(Task).where(Task.status == "error")).first()
+        assert task is not None
+        task.message = f"{message} Before that: 2 complete."
+    for address in (f"/profiles/{seeded.profile}/schedule/", "/schedule/", "/"):
+        page = text(anna.get(address))
+        inside = page[page.index('<details class="stopped">') :]
+        inside = inside[: inside.index("</details>")]
+        assert "Nothing was sent: 41 things are missing in the settings." in inside
+        assert inside.count("<a href=") == 2
+        assert "#setting-payment_mapping" in inside
+        assert "#setting-status_mapping" in inside
+        assert "pay 0 (de, at), pay 1 (de, at)" in inside
+        assert "Before that: 2 complete." in inside

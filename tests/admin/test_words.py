@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,21 @@ from admin.views import words
 from tests.admin.conftest import Browser
 
 PLACE = re.compile(r"\{\w*\}")
+
+
+def forget() -> None:
+    for one in (words.words, words._exact, words._ends, words._patterns, words._best, words._whole):
+        getattr(one, "cache_clear", int)()  # one may be replaced
+
+
+@pytest.fixture
+def bundled(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """The connectors that come with the program, whichever were tested before."""
+    folders = [Path(extract.ROOT) / "connector" / name / "translations" for name in ("magento", "plentyone")]
+    monkeypatch.setattr(words, "_connectors", lambda: folders)
+    forget()
+    yield
+    forget()
 
 
 def german(folder: Path) -> dict[str, str]:
@@ -47,13 +63,11 @@ def test_a_stored_sentence_is_translated_with_its_values(app: Flask, monkeypatch
         "Nothing changed since it was written.": "Seit dem Schreiben unverändert.",
     }
     monkeypatch.setattr(words, "words", lambda spoken: known if spoken == "de" else {})
-    words._patterns.cache_clear()
-    words._ends.cache_clear()
+    forget()
     with app.test_request_context(headers={"Accept-Language": "de"}):
         said = words.told("Order 1: payment method 'x' of store de is not mapped")
         both = words.told("Nothing changed since it was written. Something that nobody translated.")
-    words._patterns.cache_clear()
-    words._ends.cache_clear()
+    forget()
     assert said == "Auftrag 1: Zahlungsart „x“ fehlt (de)"
     assert both == "Seit dem Schreiben unverändert. Something that nobody translated."
 
@@ -76,15 +90,56 @@ def test_a_stored_sentence_is_translated_with_its_values(app: Flask, monkeypatch
         ("3 unknowns, 2 failed.", "3 unknowns, 2 failed."),
     ],
 )
-def test_the_parts_of_a_stored_sentence_are_all_translated_or_none_is(
-    stored: str, shown: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    bundled = [Path(extract.ROOT) / "connector" / name / "translations" for name in ("magento", "plentyone")]
-    monkeypatch.setattr(words, "_connectors", lambda: bundled)
-    caches = (words.words, words._patterns, words._ends)
-    for one in caches:
-        one.cache_clear()
-    said = words.told(stored, "de")
-    for one in caches:
-        one.cache_clear()
-    assert said == shown
+def test_the_parts_of_a_stored_sentence_are_all_translated_or_none_is(stored: str, shown: str, bundled: None) -> None:
+    assert words.told(stored, "de") == shown
+
+
+def stored_sentences() -> list[str]:
+    folders = ("profiles", "scheduler", "connector", "connector/magento", "connector/plentyone")
+    files = [file for folder in folders for file in sorted((extract.ROOT / folder).glob("*.py"))]
+    found = dict.fromkeys(text.strip() for file in files for text in extract.sentences(file))
+    return [text for text in found if len(PLACE.sub("", text)) > 15]
+
+
+def test_every_stored_sentence_is_told_whole_alone_and_within_what_a_run_says(bundled: None) -> None:
+    german = words._exact("de")
+    stored = [text for text in stored_sentences() if text.removesuffix(".") in german]
+    assert len(stored) > 150
+    wrong = []
+    for text in stored:
+        values = {name: f"X{at}x" for at, name in enumerate(dict.fromkeys(re.findall(r"\{(\w+)\}", text)))}
+        english, said = (one.format(**values).removesuffix(".") for one in (text, german[text.removesuffix(".")]))
+        pairs = [
+            (f"{english}.", f"{said}."),
+            (
+                f"2 complete, 5 failed. First reason: 10001: {english}",
+                f"2 abgeschlossen, 5 fehlgeschlagen. Erster Grund: 10001: {said}",
+            ),
+            (
+                f"{english}. All records wait for the next run.",
+                f"{said}. Alle Datensätze warten auf den nächsten Lauf.",
+            ),
+        ]
+        wrong += [(words.told(stored, "de"), shown) for stored, shown in pairs if words.told(stored, "de") != shown]
+    assert not wrong
+
+
+@pytest.mark.parametrize(
+    ("stored", "shown"),
+    [
+        (
+            "10001: payment method 'check mo' of store de is not mapped",
+            "10001: Zahlungsart „check mo“ von Store de ist nicht zugeordnet",
+        ),
+        (
+            "Nothing was sent: order status 'new' of store de is not mapped; store at is not mapped. "
+            "Complete the settings of this profile and run it again.",
+            "Nichts wurde gesendet: Auftragsstatus „new“ von Store de ist nicht zugeordnet; Store at ist nicht "
+            "zugeordnet. Die Einstellungen dieses Profils vervollständigen und erneut ausführen.",
+        ),
+        ("payment method unknown", "payment method unknown"),
+        ("erp: POST /a answered 422: the payment is odd", "erp: POST /a hat mit 422 geantwortet: the payment is odd"),
+    ],
+)
+def test_what_stands_within_a_sentence_is_told_whole_or_not_at_all(stored: str, shown: str, bundled: None) -> None:
+    assert words.told(stored, "de") == shown

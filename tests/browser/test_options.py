@@ -360,3 +360,13 @@ def test_a_viewer_can_look_but_change_nothing(visit: Callable[..., Visitor], thi
     expect(page.locator('[id="s.text"]')).to_be_disabled()
     expect(page.locator(".savebar")).to_have_count(0)
     visitor.accessible()
+
+
+def test_the_index_marks_the_section_that_a_link_led_to(anna: Visitor, things: int) -> None:
+    page = opened(anna, things)
+    links = page.locator("[data-index] a")
+    for link in (links.last, links.nth(1)):
+        link.click()
+        page.wait_for_timeout(300)  # whatever scrolling sets off has come by then
+        expect(page.locator("[data-index] a[aria-current]")).to_have_count(1)
+        expect(link).to_have_attribute("aria-current", "true")

@@ -216,3 +216,11 @@ def test_the_lists_and_their_sheets_fit(visit: Callable[..., Visitor], seeded: S
         page.locator("summary", has_text=opened).click()
         assert page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0, address
         expect(page.locator(".pop[open] .sheet")).to_be_in_viewport()
+
+
+def test_a_record_is_chosen_on_the_phone(anna: Visitor, seeded: Seeded) -> None:
+    page = anna.page
+    page.set_viewport_size(dict(zip(("width", "height"), SIZES["phone"], strict=True)))  # type: ignore[arg-type]
+    page.goto(f"/profiles/{seeded.profile}/records/")
+    page.locator("[data-row]").first.check()
+    expect(page.locator("[data-chosen]")).to_be_visible()

@@ -183,6 +183,7 @@ def test_a_skipped_time_runs_right_after_the_gap_and_others_at_their_time(zone: 
                 assert before < wall < local.replace(tzinfo=None) or wall == before + MINUTE
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("expression", ["* * * * *", "*/7 * * * *", "0 * * * *", "30 */2 * * *", "15 0-23 * * *"])
 @pytest.mark.parametrize(("zone", "day"), DAYS)
 def test_hourly_and_minute_lines_follow_real_time_through_both_hours(zone: str, day: date, expression: str) -> None:
