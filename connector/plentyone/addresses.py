@@ -6,7 +6,7 @@ import hashlib
 import json
 from collections.abc import Container, Iterator, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
 
@@ -15,7 +15,7 @@ from connector.plentyone.client import BatchRefused, Operation
 from connector.plentyone.countries import Countries
 from connector.plentyone.options import ADDRESS_FIELDS
 from connector.plentyone.shapes import key_of, rows, same, valued, wire
-from connector.plentyone.street import split
+from connector.plentyone.street import Street, post_number, split
 from connector.plentyone.work import Work
 from connector.records import Address, Order
 from connector.settings import mapped
@@ -59,6 +59,7 @@ def _wanted(type: int, address: Address, order: Order, options: Options, countri
     if gender:
         body["gender"] = gender
     parts = split(address.street, address.country)
+    post, address = _posted(address, parts, options)
     body |= _places(address, options.address_field_mapping or ADDRESS_FIELDS, parts.street, parts.number, parts.more)
     body |= {"postalCode": (address.postcode or "").strip(), "town": town, "countryId": wire(country)}
     state = countries.state(address.country, address.region_code, address.region)
@@ -69,7 +70,7 @@ def _wanted(type: int, address: Address, order: Order, options: Options, countri
         (VAT_NUMBER, address.vat_id),
         (PHONE, address.phone),
         (EMAIL, email),
-        (POST_NUMBER, parts.post_number),
+        (POST_NUMBER, post),
     )
     options_ = [{"typeId": option, "value": value} for option, value in told if value]
     digest = hashlib.sha256(json.dumps([body, options_], sort_keys=True, default=str).encode()).hexdigest()[:32]
@@ -78,6 +79,17 @@ def _wanted(type: int, address: Address, order: Order, options: Options, countri
     if options_:
         body["options"] = options_
     return Wanted(type, body, digest)
+
+
+def _posted(address: Address, parts: Street, options: Options) -> tuple[str | None, Address]:
+    """The post number of a parcel locker's address, and the address without it where it was typed as the company."""
+    if not parts.is_locker or parts.post_number:
+        return parts.post_number, address
+    told = address.extra.get(str(options.get("post_number_field") or "").strip())
+    if told not in (None, ""):
+        return "".join(str(told).split()), address
+    typed = post_number(address.company)
+    return typed, replace(address, company=None) if typed else address
 
 
 def _places(

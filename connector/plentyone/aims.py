@@ -7,10 +7,12 @@ from decimal import Decimal
 from typing import Any
 
 from connector import Host, Missing, Options, RecordFailed, SkipRecord
+from connector.plentyone.catalogues import CATALOGUES
 from connector.plentyone.shapes import same
 from connector.records import Order
 from connector.settings import ident, mapped
 
+NAMES = {one.kind: one.label for one in CATALOGUES}
 WEB_SHOP = "1"  # the referrer that every system has
 
 
@@ -51,6 +53,67 @@ def missing(order: Order, options: Options, host: Host) -> list[Missing]:
     return [] if _unmapped(order, options) else _lacking(order, options, host)  # an unmapped store is left out
 
 
+class Lists:
+    """What was collected from PlentyONE, to see whether a set value is among it. A list that was not collected refuses
+    nothing."""
+
+    def __init__(self, host: Host) -> None:
+        self._host = host
+        self._ids: dict[str, frozenset[str]] = {}
+
+    def lack(self, kind: str, value: Any) -> bool:
+        if set_value(value) is None:
+            return False
+        if kind not in self._ids:
+            self._ids[kind] = frozenset(ident(one.id) for one in self._host.catalogue(kind))
+        return bool(self._ids[kind]) and ident(value) not in self._ids[kind]
+
+
+def unknown(order: Order, options: Options, lists: Lists) -> list[Missing]:
+    """Every value of the settings that this order would use and that PlentyONE does not have: it would refuse the order
+    when half of it is written."""
+    if _unmapped(order, options):
+        return []
+    told: list[Missing] = []
+
+    def look(kind: str, value: Any, setting: str, row: str | None = None) -> None:
+        if lists.lack(kind, value):
+            at = f"{setting}, {row}" if row else setting
+            told.append(
+                Missing(
+                    f"{value!r} (setting '{at}') is not in the collected list of PlentyONE's {NAMES[kind]}; choose another "
+                    "value, or collect the lists again",
+                    setting,
+                )
+            )
+
+    row = mapped(options, "store_mapping", order.store) or {}
+    look("webstore", row.get("webstore"), "store_mapping", order.store)
+    look("language", row.get("language"), "store_mapping", order.store)
+    look("referrer", options.referrer_id, "referrer_id")
+    status = mapped(options, "status_mapping", order.status)
+    look("order_status", status, "status_mapping", order.status)
+    method = (mapped(options, "payment_mapping", order.payment.method) or {}).get("method_id")
+    look("payment_method", method, "payment_mapping", order.payment.method)
+    profile = mapped(options, "shipping_mapping", order.shipping_method)
+    if set_value(profile) is None:
+        look("shipping_profile", options.default_shipping_profile, "default_shipping_profile")
+    else:
+        look("shipping_profile", profile, "shipping_mapping", order.shipping_method)
+    look("warehouse", options.warehouse_id, "warehouse_id")
+    guest = order.customer.guest
+    if options.create_customer and (not guest or options.create_customer_for_guest):
+        group = mapped(options, "customer_class_mapping", order.customer.group)
+        if set_value(group) is None:
+            look("contact_class", options.default_customer_class, "default_customer_class")
+        else:
+            look("contact_class", group, "customer_class_mapping", order.customer.group)
+    for path, property in (options.attribute_mapping or {}).items():
+        if order.attributes.get(path) not in (None, "", [], {}):
+            look("order_property", property, "attribute_mapping", path)
+    return told
+
+
 def _lacking(order: Order, options: Options, host: Host) -> list[Missing]:
     store = store_of(order)
     told: list[Missing] = []
@@ -79,9 +142,10 @@ def _lacking(order: Order, options: Options, host: Host) -> list[Missing]:
 def aim(order: Order, options: Options, host: Host, system_currency: str | None, *, exists: bool = False) -> Aim:
     """Raises SkipRecord for a store that is left out, RecordFailed naming each mapping that is missing.
 
-    `exists`: it was exported before. Then it is cancelled whatever is left out, and an unmapped status is no obstacle.
+    `exists`: it was exported before. Then it is kept up to date whatever is left out, and an unmapped status is no
+    obstacle.
     """
-    if _unmapped(order, options) and not (exists and order.cancelled):
+    if _unmapped(order, options) and not exists:
         raise SkipRecord(f"store {store_of(order)} is not mapped", setting="only_mapped_stores")
     told = [one for one in _lacking(order, options, host) if not (exists and one.setting == "status_mapping")]
     if told:

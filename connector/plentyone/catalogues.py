@@ -32,6 +32,8 @@ CATALOGUES = (
     Catalogue(kind="return_reason", label="Return reasons"),
     Catalogue(kind="return_status", label="Return item statuses"),
     Catalogue(kind="language", label="Languages"),
+    Catalogue(kind="package_type", label="Packages"),
+    Catalogue(kind="tag", label="Tags"),
 )
 
 LANGUAGES = {
@@ -142,6 +144,8 @@ LISTINGS = (
     Listing("order_property", "/rest/orders/properties/types", lambda row: _named(row, "name"), needed=False),
     Listing("return_reason", "/rest/returns/reasons", _reason, needed=False),
     Listing("return_status", "/rest/returns/status", _reason, needed=False),
+    Listing("package_type", "/rest/orders/shipping/package_types", lambda row: _named(row, "name"), needed=False),
+    Listing("tag", "/rest/tags", lambda row: _named(row, "name", "tagName"), needed=False),
 )
 PROFILES = Listing(
     "shipping_profile",

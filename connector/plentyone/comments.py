@@ -2,11 +2,45 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from html import escape, unescape
 from re import sub
+from typing import Any
 
-from connector import InDoubt, RetryLater
+from connector import ConnectorError, InDoubt, Payload, RetryLater
+from connector.plentyone.client import Operation
 from connector.plentyone.work import Work, number
+
+PATH = "/rest/comments"
+
+
+@dataclass
+class Notes:
+    """The notes of an order that was just created: they go along with another call where there is one."""
+
+    bodies: Sequence[Payload]
+    written: int = 0  # so many are there for certain
+
+    @property
+    def waiting(self) -> Sequence[Operation]:
+        return [] if self.written else [Operation("POST", PATH, one) for one in self.bodies]
+
+    def judge(self, work: Work, contents: Sequence[Any]) -> ConnectorError | None:
+        """Take the answers to `waiting`; the first trouble with them."""
+        trouble: ConnectorError | None = None
+        for content in contents:
+            try:
+                work.client.part(f"Order {work.order.number}: its note", content)
+                self.written += 1
+            except ConnectorError as error:
+                trouble = trouble or error
+        return trouble
+
+
+def new(work: Work, order_id: str) -> Notes:
+    """What is to be written to a new order; nothing after doubt, when it is to be looked for first (`bring`)."""
+    return Notes([] if work.doubt else [_body(order_id, _html(text)) for text in words(work)])
 
 
 def words(work: Work) -> list[str]:
@@ -33,19 +67,22 @@ def bring(work: Work, order_id: str, *, look: bool) -> int:
             counts=False,
         )
     for written, html in enumerate(missing):
-        note = {
-            "referenceType": "order",
-            "referenceValue": number(order_id),
-            "text": html,
-            "isVisibleForContact": False,
-        }
         try:
-            work.send("POST", "/rest/comments", note)
+            work.send("POST", PATH, _body(order_id, html))
         except RetryLater as error:
             if written and not isinstance(error, InDoubt):  # the next attempt must not miss those before it
                 raise InDoubt(str(error), after=error.after) from error
             raise
     return len(missing)
+
+
+def _body(order_id: str, html: str) -> Payload:
+    return {
+        "referenceType": "order",
+        "referenceValue": number(order_id),
+        "text": html,
+        "isVisibleForContact": False,
+    }
 
 
 def _html(text: str) -> str:

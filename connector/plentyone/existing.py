@@ -139,6 +139,14 @@ def _may_be_ours(work: Work, row: Payload) -> bool:
     return (client is None or same(client, work.aim.plenty_id)) and (kind is None or same(kind, SALES_ORDER))
 
 
+def paid(order: Payload, currency: str) -> Decimal:
+    """What PlentyONE has as paid for an order, in that currency."""
+    for row in rows(order.get("amounts")):
+        if str(row.get("currency") or "").upper() == currency:
+            return amount(row.get("paidAmount")) or Decimal(0)
+    return Decimal(0)
+
+
 def deleted(order: Mapping[str, object]) -> bool:
     return any(same(one.get("typeId"), DELETED) and one.get("date") for one in rows(order.get("dates")))
 

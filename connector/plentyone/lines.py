@@ -106,7 +106,7 @@ def items(order: Order, options: Options, vat: Rates, variation: Callable[[str],
     if unknown and options.unknown_sku == "fail":
         raise RecordFailed(
             f"Order {order.number}: PlentyONE has no variation with the number {', '.join(dict.fromkeys(unknown))}. "
-            "Create it there, correct the SKU, or set 'Unknown SKU' to unassigned."
+            "Create it there, correct the SKU, or set 'Unknown SKU' to 'Send without variation'."
         )
     if not as_line:
         made += _coupons(order, rows)
@@ -128,7 +128,7 @@ def _explained(order: Order, options: Options) -> None:
         raise RecordFailed(
             f"Order {order.number}: the grand total {order.grand_total} {order.currency} holds {residual} "
             f"{order.currency} that no line explains (likely: {order.residual.name if order.residual else '?'}). "
-            "Correct the order, or set 'Unexplained amount' to line."
+            "Correct the order, or set 'Unexplained amount' to 'Add a surcharge item'."
         )
     if abs(off) >= Decimal("0.005"):
         raise RecordFailed(

@@ -7,7 +7,9 @@ from marshmallow import fields
 from connector.settings import (
     ALL_SCOPES,
     ATTRIBUTES,
+    CREDIT_MEMO,
     CUSTOMER,
+    INVOICE,
     ITEMS,
     PAYMENT,
     SHIPPING,
@@ -23,6 +25,11 @@ from connector.settings import (
 )
 
 ADDRESS_FIELDS = {"company": "name1", "firstname": "name2", "lastname": "name3"}
+PLACES = tuple(f"{part}{n}" for part in ("name", "address") for n in range(1, 5))
+PLACE_WORDS = (
+    "Company (name1)", "First name (name2)", "Last name (name3)", "Additional name, c/o (name4)",
+    "Street (address1)", "House number (address2)", "Address addition (address3)", "More of the address (address4)",
+)  # fmt: skip
 GENDERS = {
     "Herr": "male", "Mr": "male", "Mr.": "male", "Frau": "female", "Mrs": "female", "Mrs.": "female",
     "Ms": "female", "Ms.": "female", "Miss": "female",
@@ -67,6 +74,11 @@ class PaymentRow(Settings):
     )
 
 
+class TagRow(Settings):
+    tag = setting(Choice("tag", required=True), section=STATUSES, label="Tag", required=True)
+    second_tag = setting(Choice("tag", load_default=None), section=STATUSES, label="Another tag")
+
+
 class OrderOptions(Settings):
     """How orders are written to PlentyONE."""
 
@@ -100,6 +112,14 @@ class OrderOptions(Settings):
         required=True,
         scopes=ALL_SCOPES,
     )
+    tag_mapping = setting(
+        ValueMap("order_status", Row(TagRow)),
+        section=STATUSES,
+        label="Tags per status",
+        help="Which tags an order gets in PlentyONE once it has this status in the shop. Tags that it has are never taken "
+        "away again.",
+        scopes=ALL_SCOPES,
+    )
     create_payment = setting(
         fields.Boolean(),
         section=PAYMENT,
@@ -116,14 +136,60 @@ class OrderOptions(Settings):
         required=True,
         scopes=ALL_SCOPES,
     )
+    create_invoice_document = setting(
+        fields.Boolean(),
+        section=INVOICE,
+        label="Generate invoice document",
+        help="Once the shop has an invoice of the order, PlentyONE generates its own, unless it has one already. PlentyONE "
+        "locks an order with an invoice: addresses that change later are not sent then.",
+        default=False,
+    )
+    create_credit_note = setting(
+        fields.Boolean(),
+        section=CREDIT_MEMO,
+        label="Create credit note",
+        help="A credit memo of the shop becomes a credit note of the order in PlentyONE, with the same total to the cent. "
+        "What single items do not come to (a discount, an adjustment) stands on it as an item of its own.",
+        default=False,
+    )
+    credit_note_document = setting(
+        fields.Boolean(),
+        section=CREDIT_MEMO,
+        label="Generate credit note document",
+        help="PlentyONE also generates the document of each credit note that is created here.",
+        default=False,
+    )
+    cancel_on_credit_note = setting(
+        fields.Boolean(),
+        section=CREDIT_MEMO,
+        label="Cancel the order with its credit note",
+        help="An order that was refunded as a whole is cancelled in PlentyONE once its credit note is there. Otherwise it "
+        "gets the status that is mapped.",
+        default=False,
+    )
     create_shipment = setting(
         fields.Boolean(),
         section=SHIPPING,
         label="Create shipment",
-        help="The shipping profile is always written to the order and its items. Packages and tracking numbers are not "
-        "sent yet and outgoing items are never booked: shipping is left to PlentyONE, whether this is on or off.",
+        help="Each tracking number of the shop's shipments becomes a package of the order in PlentyONE. Outgoing items are "
+        "never booked, and the shipping profile is always written to the order. It has to be on for all stores; a single "
+        "store may switch it off.",
         default=False,
         scopes=ALL_SCOPES,
+    )
+    default_shipping_package = setting(
+        Choice("package_type"),
+        section=SHIPPING,
+        label="Default shipping package",
+        help="Which package a tracking number gets. Empty: the first one that PlentyONE has.",
+        scopes=ALL_SCOPES,
+    )
+    create_delivery_note = setting(
+        fields.Boolean(),
+        section=SHIPPING,
+        label="Generate delivery note",
+        help="Once the shop has a shipment of the order, PlentyONE generates a delivery note, unless it has one already.",
+        default=False,
     )
     shipping_mapping = setting(
         ValueMap("shipping_method", Choice("shipping_profile")),
@@ -168,7 +234,7 @@ class OrderOptions(Settings):
     address_field_mapping = setting(
         ValueMap(
             "address_field",
-            fields.String(validate=one_of(*(f"{part}{n}" for part in ("name", "address") for n in range(1, 5)))),
+            fields.String(validate=one_of(*PLACES, labels=PLACE_WORDS)),
         ),
         section=CUSTOMER,
         label="Address field mapping",
@@ -179,11 +245,23 @@ class OrderOptions(Settings):
         default=ADDRESS_FIELDS,
         scopes=ALL_SCOPES,
     )
+    post_number_field = setting(
+        fields.String(),
+        section=CUSTOMER,
+        label="Field of the post number",
+        help="Addresses of parcel lockers and post offices are recognised by their street (Packstation 123, Postfiliale "
+        "502). The customer's post number is looked for in the street and the company. Where a module keeps it in a field "
+        "of the address, enter that field here.",
+        placeholder="custom_attributes.dhl_post_number",
+        scopes=ALL_SCOPES,
+    )
     gender_mapping = setting(
-        ValueMap("prefix", fields.String(validate=one_of("male", "female", "diverse"))),
+        ValueMap(
+            "prefix", fields.String(validate=one_of("male", "female", "diverse", labels=("Male", "Female", "Diverse")))
+        ),
         section=CUSTOMER,
         label="Gender mapping",
-        help="Which gender a name prefix stands for: male, female or diverse.",
+        help="Which gender a name prefix stands for.",
         default=GENDERS,
         scopes=ALL_SCOPES,
     )
@@ -199,37 +277,38 @@ class OrderOptions(Settings):
         scopes=ALL_SCOPES,
     )
     discount_as = setting(
-        fields.String(validate=one_of("coupon", "line")),
+        fields.String(validate=one_of("coupon", "line", labels=("Coupon items", "Discount on each item"))),
         section=ITEMS,
         label="Discount as",
-        help="coupon: one negative coupon item for each VAT rate. line: a discount on each item.",
+        help="Coupon items: one negative coupon item for each VAT rate. Otherwise each item shows its own discount.",
         default="coupon",
         scopes=ALL_SCOPES,
     )
     bundle_as = setting(
-        fields.String(validate=one_of("components", "parent")),
+        fields.String(validate=one_of("components", "parent", labels=("Its chosen parts", "One item"))),
         section=ITEMS,
         label="Bundle as",
-        help="components: the chosen parts as single items, which carry the price. parent: the bundle as one item, "
-        "PlentyONE knows its parts.",
+        help="Its chosen parts: each is an item of its own and carries its price. One item: the bundle itself, PlentyONE "
+        "knows its parts.",
         default="components",
         scopes=ALL_SCOPES,
     )
     unknown_sku = setting(
-        fields.String(validate=one_of("unassigned", "fail")),
+        fields.String(
+            validate=one_of("unassigned", "fail", labels=("Send without variation", "Do not export the order"))
+        ),
         section=ITEMS,
         label="Unknown SKU",
-        help="unassigned: send the item without a variation, to be assigned in PlentyONE. fail: do not export the "
-        "order.",
+        help="What is done with an item whose SKU PlentyONE does not know. Without a variation it is assigned in PlentyONE "
+        "by hand.",
         default="unassigned",
         scopes=ALL_SCOPES,
     )
     residual = setting(
-        fields.String(validate=one_of("fail", "line")),
+        fields.String(validate=one_of("fail", "line", labels=("Do not export the order", "Add a surcharge item"))),
         section=ITEMS,
         label="Unexplained amount",
-        help="When the shop's grand total holds an amount that no line explains. fail: do not export the order. line: "
-        "add it as a surcharge item under its likely name.",
+        help="When the shop's grand total holds an amount that no line explains. A surcharge item gets its likely name.",
         default="fail",
         scopes=ALL_SCOPES,
     )

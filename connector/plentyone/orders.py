@@ -1,4 +1,4 @@
-"""Orders as a target: contact, addresses, order, payment, relations and notes, each exactly once.
+"""Orders as a target: contact, addresses, order, payment, relations and notes, each exactly once; as a source, see `Source`.
 
 These are separate calls without a transaction: every id is kept as soon as it is
 known, an attempt after doubt finds before it creates, and the answer is compared with what was sent.
@@ -7,7 +7,7 @@ known, an attempt after doubt finds before it creates, and the answer is compare
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import cached_property
@@ -17,10 +17,12 @@ from connector import (
     AccessDenied,
     Account,
     Connector,
+    Found,
     InDoubt,
     Known,
     Options,
     Origin,
+    Page,
     Payload,
     RecordFailed,
     Ref,
@@ -29,9 +31,22 @@ from connector import (
     SkipRecord,
     Written,
 )
-from connector.plentyone import addresses, comments, contacts, existing, lines, origins, payments
+from connector.plentyone import (
+    addresses,
+    comments,
+    contacts,
+    credits,
+    documents,
+    existing,
+    following,
+    lines,
+    origins,
+    packages,
+    payments,
+    tags,
+)
 from connector.plentyone.addresses import Wanted
-from connector.plentyone.aims import aim, known_rate, missing
+from connector.plentyone.aims import Lists, aim, known_rate, missing, unknown
 from connector.plentyone.answers import Invalid, NotFound, Refused
 from connector.plentyone.client import PlentyClient
 from connector.plentyone.countries import Countries
@@ -40,6 +55,7 @@ from connector.plentyone.lines import Frame, Item
 from connector.plentyone.options import OrderOptions
 from connector.plentyone.pretending import Pretence
 from connector.plentyone.shapes import amount, key_of, rows, same
+from connector.plentyone.source import Source, SourceOptions
 from connector.plentyone.variations import Variations
 from connector.plentyone.vat import Rates
 from connector.plentyone.work import Work, number
@@ -49,6 +65,7 @@ from connector.settings import ident
 log = logging.getLogger(__name__)
 
 PROFILE, METHOD, LANGUAGE, COUPON, COUPON_TYPE, VAT_NUMBER = 2, 3, 6, 18, 19, 34  # order properties
+AFTER = (tags.bring, credits.bring, packages.bring, documents.bring)  # documents last: an invoice locks the order
 
 
 @dataclass(frozen=True)
@@ -64,10 +81,11 @@ class Gone:
 
 
 class Orders(Resource):
-    """Sales orders (type 1)."""
+    """Sales orders (type 1); as a source also their deliveries (2) and credit notes (4)."""
 
     entity = "order"
     label = "Orders"
+    SourceOptions = SourceOptions
     TargetOptions = OrderOptions
     refs = (
         Ref(key="id", label="Plenty Order ID"),
@@ -84,13 +102,16 @@ class Orders(Resource):
         Ref(key="payment_contact_id", label="Plenty Payment Contact Ass. ID"),
     )
     key_ref = "id"
+    settles = False  # as a source: an order is there when it is shown
 
     client: PlentyClient
 
     def __init__(self, connector: Connector) -> None:
         super().__init__(connector)
         self.variations = Variations(self.client)
+        self._source = Source(self.client, self.host)
         self._pretence = Pretence()
+        self._lists = Lists(self.host)
         self._rates: dict[tuple[str, str], Rates] = {}
         self._exchange: dict[str, Decimal | None] = {}
 
@@ -99,8 +120,36 @@ class Orders(Resource):
         """In the order search of the back end, as its own links are formed (seen in 2026 in public browser extensions)."""
         return f"{account.base_url.rstrip('/')}/plenty/terra/order/order-ui/{key}" if key.isdigit() else None
 
+    # as a source
+
+    def read(self, since: str | None, options: Options) -> Iterator[Page]:
+        return self._source.read(since, options, self.asked)
+
+    def get(self, key: str) -> Found | None:
+        return self._source.get(key)
+
+    def number(self, number: str) -> Found | None:
+        return self._source.number(number)
+
+    def family(self, found: Found) -> Sequence[Found]:
+        return self._source.family(found)
+
+    def latest(self, count: int) -> Sequence[Found]:
+        return self._source.latest(count)
+
+    def parse(self, payload: Payload) -> Order:
+        return self._source.parser.parse(payload)
+
+    def admits(self, record: Order, options: Options) -> None:
+        self._source.admits(record, options)
+
+    # as a target
+
+    def asks(self, options: Options) -> frozenset[str]:
+        return following.asks(options)
+
     def check(self, record: Order, options: Options) -> list[str]:
-        return [*missing(record, options, self.host)]
+        return [*missing(record, options, self.host), *unknown(record, options, self._lists)]
 
     def prepare(self, records: Sequence[Order], options: Callable[[Order], Options]) -> None:
         skus = sorted({sku for one in records for sku in lines.wanted_skus(one, options(one))})
@@ -128,7 +177,16 @@ class Orders(Resource):
     def _work(self, order: Order, known: Known, options: Options) -> Work:
         settings = self.connector.account.settings
         exists = bool(known.refs.get("id"))
-        aimed = aim(order, options, self.host, settings.get("system_currency"), exists=exists)
+        try:
+            aimed = aim(order, options, self.host, settings.get("system_currency"), exists=exists)
+        except SkipRecord as error:
+            if not known.doubt:
+                raise
+            raise RecordFailed(
+                f"Order {order.number}: {error}; an earlier attempt may have created it in PlentyONE all the same: look "
+                "for it there, and cancel it by hand.",
+                setting=error.setting,
+            ) from error
         lag = settings.get("index_lag_seconds")
         rate = known_rate(order, aimed)
         if rate is None:
@@ -261,14 +319,22 @@ class Orders(Resource):
 
     def _finish(self, work: Work, answer: Payload, sent: Sent, contact: str | None) -> Written:
         id = str(key_of(answer))
-        payment = payments.bring(work, id, contact)
-        comments.bring(work, id, look=work.doubt)
+        notes = comments.new(work, id)
+        payment = payments.bring(work, id, contact, notes)
+        if not notes.written:
+            comments.bring(work, id, look=work.doubt)
+        after, wrong = following.bring(work, id, answer, AFTER)
+        if not wrong and self._credited(work):
+            after += filter(None, [self._cancel_credited(work, id)])
         items = "1 item" if len(sent.items) == 1 else f"{len(sent.items)} items"
         paid = f"payment {payment}" if payment else "no payment"
+        if wrong:
+            raise RecordFailed(f"{' '.join(wrong)} Order {id} itself was created: {items}, {paid}.")
+        said = f"Order {id} created: {items}, {sent.total} {sent.currency}, {paid}"
         return Written(
             key=id,
             created=True,
-            message=f"Order {id} created: {items}, {sent.total} {sent.currency}, {paid}",
+            message=", ".join([said, *after]),
             total=self._computed(answer, sent),
         )
 
@@ -294,7 +360,7 @@ class Orders(Resource):
                 )
             raise RecordFailed(
                 f"Order {work.order.number}: its PlentyONE order {id} was deleted there. It is not created again by "
-                "itself; reset the record to have it exported anew."
+                "itself: restore it there, or skip the record."
             )
         unfinished = not work.known.finished and (work.doubt or work.known.attempt > 1)
         resumed = unfinished and work.ref("payment_order_id") is None
@@ -303,9 +369,12 @@ class Orders(Resource):
             done.append(self._cancel(work, id, order))
         sent = self._sent(work, self._vat(work.order))
         contact = work.ref("contact_id") or (contacts.bring(work) if unfinished else None)
-        done += [self._readdress(work, id, order, contact), *self._pay(work, id, contact)]
+        done += [self._readdress(work, id, order, contact), *self._pay(work, id, contact, order)]
+        after, wrong = following.bring(work, id, order, AFTER)
+        done += after
         if not work.order.cancelled:
-            done.append(self._restate(work, id))
+            credited = self._credited(work)
+            done.append(self._restate(work, id) if not credited else None if wrong else self._cancel_credited(work, id))
         if written := comments.bring(work, id, look=True):
             done.append(f"{written} note{'' if written == 1 else 's'} added")
         told, _ = existing.differences(sent, order)
@@ -315,14 +384,24 @@ class Orders(Resource):
                 "not rebuilt after the export: correct the order in PlentyONE by hand."
                 + (f" Done: {', '.join(filter(None, done))}." if any(done) else "")
             )
+        if wrong:
+            raise RecordFailed(
+                " ".join(wrong) + (f" Done: {', '.join(filter(None, done))}." if any(done) else ""),
+            )
         what = ", ".join(filter(None, done)) or "nothing to change"
         if resumed and work.ref("payment_order_id") is not None:
             return Written(key=id, created=True, message=f"Order {id} created, finished now: {what}")
-        return Written(key=id, created=False, message=f"Order {id} updated: {what}")
+        return Written(key=id, created=False, message=f"Order {id} updated: {what}", total=self._computed(order, sent))
 
-    def _pay(self, work: Work, id: str, contact: str | None) -> list[str | None]:
+    def _pay(self, work: Work, id: str, contact: str | None, order: Payload) -> list[str | None]:
         before = work.ref("payment_id")
-        payment = payments.bring(work, id, contact)
+        if not work.doubt and payments.due(work) is not None:
+            told = self._told_back(work)
+            if told is not None and told.get("invoice_id"):  # by that invoice the shop shows the order as paid
+                return [None]
+        theirs = work.known.finished and before is None and not work.doubt
+        came_in = existing.paid(order, work.order.currency) if theirs else Decimal(0)
+        payment = payments.bring(work, id, contact, came_in=came_in)
         if before is None:
             return [f"payment {payment}" if payment else None]
         return [payments.more(work, id, contact)]
@@ -334,7 +413,15 @@ class Orders(Resource):
             self._unmapped(work, id)
         if status is None or same(status, work.ref("status_id")):
             return None
+        told = self._told_back(work)
+        if told is not None and told.get("status") == work.order.status:
+            return None
         return self._restated(work, work.send("PUT", f"/rest/orders/{id}", {"statusId": number(status)}), status)
+
+    def _told_back(self, work: Work) -> Mapping[str, str] | None:
+        """What an import told the shop about this order: the shop shows it now, and it is no news here."""
+        back = work.known.counterpart(work.order.key)
+        return back.refs if back is not None and back.reverse and back.ours else None
 
     def _cancel(self, work: Work, id: str, order: Payload) -> str | None:
         """Cancel it there. An order that was edited is cancelled even where its status is not mapped, into PlentyONE's
@@ -345,11 +432,27 @@ class Orders(Resource):
             return None
         if same(status, work.ref("status_id")) or (status is None and existing.cancelled(order)):
             return None
+        told = self._told_back(work)
+        if told is not None and told.get("status") == work.order.status:
+            return None
         if notes := list(existing.credit_notes(work, id)):
             work.known.note(f"Order {id} has the credit note {', '.join(notes)} and is not cancelled.")
             return None
         message = f"Edited in the shop: order {successor} took its place" if successor else "Cancelled in the shop"
         body: Payload = {"message": message} if status is None else {"statusId": number(status), "message": message}
+        return self._restated(work, work.send("PUT", f"/rest/orders/{id}/cancel", body), status)
+
+    def _credited(self, work: Work) -> bool:
+        """Whether the order is to be cancelled for its credit note, as a setting says; its status is left alone then."""
+        options = work.options
+        return bool(options.create_credit_note and options.cancel_on_credit_note) and credits.whole(work.order)
+
+    def _cancel_credited(self, work: Work, id: str) -> str | None:
+        """Into the status that is mapped, where that is one of cancelled orders, else into PlentyONE's own."""
+        status = work.aim.status if existing.cancelled({"statusId": work.aim.status}) else None
+        if existing.cancelled({"statusId": work.ref("status_id")}):
+            return None
+        body: Payload = {"message": "Refunded in the shop"} | ({} if status is None else {"statusId": number(status)})
         return self._restated(work, work.send("PUT", f"/rest/orders/{id}/cancel", body), status)
 
     def _restated(self, work: Work, answer: Any, status: str | None) -> str:

@@ -11,6 +11,7 @@ from typing import Any
 
 from connector import Origin, leaves
 from connector.plentyone.addresses import EMAIL, EXTERNAL_ID, PHONE, POST_NUMBER, VAT_NUMBER
+from connector.plentyone.credits import ADJUSTED, EXTERNAL_REFUND
 from connector.plentyone.lines import EXTERNAL_ITEM, EXTERNAL_LINE
 from connector.plentyone.lines import PROFILE as ITEM_PROFILE
 from connector.plentyone.lines import WAREHOUSE as ITEM_WAREHOUSE
@@ -19,6 +20,7 @@ from connector.records import Order
 
 FIXED = Origin(said="fixed")
 MADE = Origin(said="an id that PlentyONE gives")
+REFUNDS = Origin(path="fulfilment.refunds")
 
 
 def path(name: str) -> Origin:
@@ -69,6 +71,7 @@ def _order(body: Any, order: Order) -> dict[str, Origin]:
         18: path("coupon"),
         19: FIXED,
         34: path("billing.vat_id" if billing.vat_id else "customer.vat_id"),
+        EXTERNAL_REFUND: REFUNDS,
     }
     known = {
         "typeId": FIXED,
@@ -96,8 +99,10 @@ def _item(at: str, item: Mapping[str, Any], order: Order) -> dict[str, Origin]:
     if line is None:
         source = next((place for place, one in enumerate(order.lines) if one.name == item.get("orderItemName")), None)
         line = source
-    if line is None:  # a discount, a deduction, a residual
+    if line is None:  # a discount, a deduction, a residual; an adjustment of a credit memo
         source_name = "deductions" if order.deductions else "discount_title"
+        if item.get("orderItemName") in ADJUSTED:
+            source_name = "fulfilment.refunds"
         name = money = path(source_name)
         sku = quantity = FIXED
     else:
@@ -223,7 +228,35 @@ def _relation(body: Any, order: Order) -> dict[str, Origin]:
     return {at: MADE for at, _value in leaves(body)}
 
 
+def _credit(body: Any, order: Order) -> dict[str, Origin]:
+    return {
+        "quantities.*.orderItemId": MADE,
+        "quantities.*.quantity": REFUNDS,
+        "includeCouponsIntoOrderItemPrice": FIXED,
+    }
+
+
+def _package(body: Any, order: Order) -> dict[str, Origin]:
+    return {
+        "packageId": Origin(setting="default_shipping_package"),
+        "packageType": FIXED,
+        "packageNumber": path("fulfilment.shipments"),
+        "weight": path("fulfilment.shipments"),
+    }
+
+
+def _tag(body: Any, order: Order) -> dict[str, Origin]:
+    return {
+        "tagId": Origin(path="status", setting="tag_mapping", row=order.status),
+        "tagType": FIXED,
+        "relationshipValue": MADE,
+    }
+
+
 TABLES = (
+    (re.compile(r"^/rest/orders/[^/]+/credit_notes$"), _credit),
+    (re.compile(r"^/rest/orders/[^/]+/shipping/packages$"), _package),
+    (re.compile(r"^/rest/tags/relationships$"), _tag),
     (re.compile(r"^/rest/orders(/\d+|/dry-\d+)?(/cancel)?$"), _order),
     (re.compile(r"^/rest/accounts/contacts$"), _contact),
     (re.compile(r"^/rest/accounts/(contacts/[^/]+/)?addresses(/[^/]+)?$"), _address),

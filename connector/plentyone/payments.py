@@ -12,8 +12,9 @@ from decimal import Decimal
 from typing import Any
 from urllib.parse import quote
 
-from connector import InDoubt, Payload, RecordFailed, RetryLater
+from connector import ConnectorError, InDoubt, Payload, RecordFailed, RetryLater
 from connector.plentyone.client import BatchRefused, Operation
+from connector.plentyone.comments import Notes
 from connector.plentyone.shapes import amount, key_of, rows, same, valued
 from connector.plentyone.work import Work, number
 from connector.records import cents
@@ -38,19 +39,27 @@ def due(work: Work) -> tuple[Decimal, int] | None:
     return None
 
 
-def bring(work: Work, order_id: str, contact: str | None) -> str | None:
-    """The payment's id, created and related to order and contact; None when there is nothing to book."""
+def bring(
+    work: Work, order_id: str, contact: str | None, notes: Notes | None = None, *, came_in: Decimal = Decimal(0)
+) -> str | None:
+    """The payment's id, created and related to order and contact; None when there is nothing to book.
+
+    `notes` go along with the relations where this system takes batches. `came_in` is what PlentyONE has as paid without
+    us: a bank transfer that people booked there is not booked a second time.
+    """
     booked = due(work)
     id = work.ref("payment_id")
     if id is None:
-        if booked is None:
+        if booked is not None and came_in > 0:
+            booked = (booked[0] - came_in, booked[1])
+        if booked is None or booked[0] <= 0:
             return None
         id = work.once(
             "its payment",
             lambda: _look_up(work, order_id, booked[0], {}),
             lambda: _create(work, order_id, *booked, {}),
         )
-    relate(work, id, order_id, contact)
+    relate(work, id, order_id, contact, notes)
     return id
 
 
@@ -185,8 +194,10 @@ def _twin(work: Work, sum: Decimal, counted: Mapping[str, Payload]) -> bool:
 # relating
 
 
-def relate(work: Work, id: str, order_id: str, contact: str | None) -> None:
-    """Assign the payment to the order and to the contact; by one call where this system takes batches."""
+def relate(work: Work, id: str, order_id: str, contact: str | None, notes: Notes | None = None) -> None:
+    """Assign the payment to the order and to the contact, and write the notes; by one call where this system takes
+    batches, else the notes are left to the caller."""
+    notes = notes or Notes([])
     wanted = {"payment_order_id": ("order", "orderId", order_id)}
     if contact is not None:
         wanted["payment_contact_id"] = ("contact", "contactId", contact)
@@ -194,8 +205,8 @@ def relate(work: Work, id: str, order_id: str, contact: str | None) -> None:
     if wanted and work.doubt:
         _learn_relations(work, work.get(f"/rest/payments/{id}"), wanted)
         wanted = {ref: one for ref, one in wanted.items() if work.ref(ref) is None}
-    if len(wanted) > 1 and not work.doubt and work.client.batches:
-        _relate_by_batch(work, id, wanted)
+    if wanted and len(wanted) + len(notes.waiting) > 1 and not work.doubt and work.client.batches:
+        _relate_by_batch(work, id, wanted, notes)
     for ref, (name, field, other) in wanted.items():
         if work.ref(ref) is None:
             data = work.send("POST", f"/rest/payment/{id}/{name}/{other}")
@@ -213,20 +224,27 @@ def _learn_relations(work: Work, payment: Any, wanted: Mapping[str, tuple[str, s
             work.known.learn(**{ref: key_of(relation) or "0"})
 
 
-def _relate_by_batch(work: Work, id: str, wanted: Mapping[str, tuple[str, str, str]]) -> None:
+def _relate_by_batch(work: Work, id: str, wanted: Mapping[str, tuple[str, str, str]], notes: Notes) -> None:
     operations = [Operation("POST", f"/rest/payment/{id}/{name}/{other}") for name, _, other in wanted.values()]
     try:
-        contents = work.client.batch(operations, work.order.number)
+        contents = work.client.batch([*operations, *notes.waiting], work.order.number)
     except BatchRefused:
         return
     learned: dict[str, str | None] = {}
-    try:
-        for (ref, (name, field, other)), content in zip(wanted.items(), contents, strict=True):
+    trouble: ConnectorError | None = None
+    for (ref, (name, field, other)), content in zip(wanted.items(), contents, strict=False):
+        try:
             data = work.client.part(f"Order {work.order.number}: payment {id} to its {name}", content)
             learned[ref] = _relation(work, data, name, field, other)
-    finally:
-        if learned:
-            work.known.learn(**learned)
+        except ConnectorError as error:
+            trouble = trouble or error
+    if learned:
+        work.known.learn(**learned)
+    trouble = notes.judge(work, contents[len(operations) :]) or trouble
+    if isinstance(trouble, RetryLater) and not isinstance(trouble, InDoubt) and notes.written:
+        raise InDoubt(str(trouble), after=trouble.after) from trouble  # the next attempt must not miss the notes
+    if trouble is not None:
+        raise trouble
 
 
 def _relation(work: Work, data: Any, name: str, field: str, other: str) -> str:

@@ -8,6 +8,7 @@ from typing import Any
 from connector import AccessDenied, ConnectorError, Finding, RecordFailed, RetryLater, StopRun, Unreachable
 from connector.plentyone.answers import NotFound
 from connector.plentyone.client import PlentyClient
+from connector.plentyone.sessions import Strange
 
 ONE: Mapping[str, Any] = {"page": 1, "itemsPerPage": 1}
 NOTES = "/rest/comments/order/1"  # whether there is such an order or not
@@ -39,6 +40,9 @@ def _findings(client: PlentyClient) -> Iterator[Finding]:
         client.session.forget_refusal()
         client.session.token()
     except Unreachable as error:
+        yield Finding(name="Address", ok=False, message=str(error))
+        return
+    except Strange as error:
         yield Finding(name="Address", ok=False, message=str(error))
         return
     except AccessDenied as error:

@@ -39,6 +39,11 @@ class Token:
     expires_at: float
 
 
+class Strange(AccessDenied):
+    """The login was refused by something that does not answer like PlentyONE. As careful as with a wrong password: a
+    gateway before PlentyONE may hide its words."""
+
+
 class Session:
     """Hands out the token. `post` sends the login and returns its answer whatever its status."""
 
@@ -185,6 +190,15 @@ class Session:
             )
         if answer.status >= 500:
             raise Unreachable(f"{name}: PlentyONE is closed or overloaded: {answer.status} {answer.excerpt(120)}")
+        if answer.status in (401, 403) and not (said or self._plenty(answer)):
+            remark = f"If it is, the user name {user!r} or the password are wrong."
+            if answer.status == 403:
+                remark = f"If it is, PlentyONE may have locked the user {user!r} or forbid it REST."
+            said = (
+                f"{name}: {self.account.base_url} refuses the login ({answer.status}: {answer.excerpt(120) or 'nothing'}) "
+                "and does not answer like PlentyONE. See first that this is the address of the PlentyONE system itself."
+            )
+            raise Strange(f"{said} {remark}")
         if answer.status == 403:
             raise AccessDenied(
                 f"{name}: PlentyONE has locked the user {user!r} or forbids it REST ({said or '403'}). Unlock it under "
@@ -198,6 +212,11 @@ class Session:
             f"{name}: {self.account.base_url} does not answer like PlentyONE (POST {LOGIN} gave {answer.status}: "
             f"{answer.excerpt(120) or 'nothing'}). Enter the address of the PlentyONE system itself."
         )
+
+    def _plenty(self, answer: Answer) -> bool:
+        """Whether it is known to be PlentyONE that answers: by its headers, or from earlier."""
+        seen = any(name.lower().startswith("x-plenty") for name in answer.headers)
+        return seen or bool(self.host.state.read("logins") or self.host.state.read("worked"))
 
 
 def lost(error: InDoubt) -> RetryLater:

@@ -17,8 +17,14 @@ NUMBER = r"\d+(?:\s*[a-zA-Z](?![a-zA-Z]))?(?:\s*[-–/+&]\s*\d+(?:\s*[a-zA-Z](?!
 LAST = re.compile(rf"^(?P<street>.*?[^\d\s,/–-].*?|[A-Za-z]\s?\d{{1,2}})(?:\s*,\s*|\s+|(?<=\.))(?P<number>{NUMBER})$")
 FIRST = re.compile(rf"^(?P<number>{NUMBER}(?:\s?(?:bis|ter|quater)\b)?)(?:\s*,\s*|\s+)(?P<street>\D.+)$", re.IGNORECASE)
 ONLY = re.compile(rf"^(?:(?:nr|no|hausnummer|number|n°)\.?\s*)?(?P<number>{NUMBER})$", re.IGNORECASE)
-LOCKER = re.compile(r"^(?P<kind>packstation|postfiliale|paketbox)\s*(?:nr\.?\s*)?(?P<number>\d{1,4})$", re.IGNORECASE)
+KIND = r"^(?:(?:dhl|deutsche post)\s+)?(?P<kind>packstation|post-?filiale|paketbox)\s*(?:nr\.?|no\.?|#)?:?"
+LOCKER = re.compile(KIND + r"\s*(?P<number>\d{1,4})$", re.IGNORECASE)
+BARE = re.compile(KIND + "$", re.IGNORECASE)
+HOUSE = re.compile(r"^(?:nr\.?|no\.?|#)?\s*(?P<number>\d{1,4})$", re.IGNORECASE)
 POST_NUMBER = re.compile(r"^(?:(?:post|kunden)nummer|postnr\.?|dhl)?\s*:?\s*(?P<number>\d{6,10})$", re.IGNORECASE)
+
+
+KINDS = ("PACKSTATION", "POSTFILIALE", "PAKETBOX")
 
 
 @dataclass(frozen=True)
@@ -29,6 +35,10 @@ class Street:
     number: str = ""
     more: tuple[str, ...] = ()
     post_number: str | None = None
+
+    @property
+    def is_locker(self) -> bool:
+        return self.street in KINDS and bool(self.number)
 
 
 def split(lines: tuple[str, ...], country: str | None) -> Street:
@@ -52,12 +62,25 @@ def split(lines: tuple[str, ...], country: str | None) -> Street:
     return Street(first, "", tuple(rest))
 
 
+def post_number(text: str | None) -> str | None:
+    """The post number of a DHL customer, where a text is nothing else: "12345678", "Postnummer 12345678"."""
+    found = POST_NUMBER.match(" ".join((text or "").split()))
+    return found["number"] if found else None
+
+
 def _locker(clean: list[str]) -> Street | None:
+    """A parcel locker or a post office, its number in the same line or in the next one."""
     for n, line in enumerate(clean):
-        if found := LOCKER.match(line):
-            rest = clean[:n] + clean[n + 1 :]
-            post = next((match for one in rest if (match := POST_NUMBER.match(one))), None)
-            more = tuple(one for one in rest if post is None or one != post.string)
-            kind = found["kind"].upper()
-            return Street(kind, found["number"], more, post["number"] if post else None)
+        used = 1
+        found = LOCKER.match(line)
+        house = found
+        if found is None and (found := BARE.match(line)) and n + 1 < len(clean):
+            house, used = HOUSE.match(clean[n + 1]), 2
+        if found is None or house is None:
+            continue
+        rest = clean[:n] + clean[n + used :]
+        post = next((match for one in rest if (match := POST_NUMBER.match(one))), None)
+        more = tuple(one for one in rest if post is None or one != post.string)
+        kind = found["kind"].upper().replace("-", "")
+        return Street(kind, house["number"], more, post["number"] if post else None)
     return None

@@ -35,13 +35,13 @@ STEPS = [
     ("/rest/orders", 0),
     ("/rest/payments", 0),
     ("/rest/batch", 1),
-    ("/rest/comments", 0),
 ]
 SINGLE_STEPS = [
     ("*/addresses", 0),
     ("*/addresses", 1),
     ("/rest/payment/*/order/*", 0),
     ("/rest/payment/*/contact/*", 0),
+    ("/rest/comments", 0),
 ]
 
 
@@ -108,8 +108,9 @@ def test_it_holds_without_batches_too(
     plenty.control("configure", {"batch": False})
     path, after = step
     plenty.faults({"method": "POST", "path": path, "after": after, "times": 1, **fault})
-    deliver(quick, order())
+    deliver(quick, order(comments=(Comment(text="Please ring", by_customer=True),)))
     complete(plenty)
+    assert plenty.state()["counts"]["comments"] == 1
 
 
 @pytest.mark.parametrize("path", ["/rest/accounts/addresses", "/rest/orders"])

@@ -79,6 +79,19 @@ def test_an_order_of_a_store_that_is_left_out_now_is_still_cancelled(plenty: Sta
     assert plenty.state()["orders"][0]["statusId"] == 8
 
 
+def test_an_order_of_a_store_that_is_left_out_now_is_still_kept_up_to_date(plenty: StandIn, shop: Shop) -> None:
+    known = exported(shop, order(store="fr"))
+    written = shop.orders.write(order(store="fr", status="complete"), known, shop.options(only_mapped_stores=True))
+    assert not written.created
+    assert plenty.state()["orders"][0]["statusId"] == 7
+
+
+def test_an_order_of_a_store_left_out_that_may_exist_there_already_needs_a_person(plenty: StandIn, shop: Shop) -> None:
+    known = shop.known(doubt=True)
+    with pytest.raises(RecordFailed, match="an earlier attempt may have created it"):
+        shop.orders.write(order(store="fr"), known, shop.options(only_mapped_stores=True))
+
+
 def test_a_cancelled_order_that_was_deleted_there_is_done(plenty: StandIn, shop: Shop) -> None:
     known = exported(shop, order())
     shop.connector.client.send("DELETE", f"/rest/orders/{known.refs['id']}")
@@ -128,9 +141,12 @@ def test_it_is_booked_once_although_its_answer_is_lost(
 # notes
 
 
-def test_a_note_is_not_written_twice_while_the_list_lags(plenty: StandIn, shop: Shop) -> None:
+@pytest.mark.parametrize("batch", [True, False])
+def test_a_note_is_not_written_twice_while_the_list_lags(plenty: StandIn, shop: Shop, batch: bool) -> None:
     made = order(comments=(Comment(text="Please ring", by_customer=True),))
-    plenty.faults({"kind": "drop_after", "method": "POST", "path": "/rest/comments", "times": 1})
+    plenty.control("configure", {"batch": batch})
+    path, after = ("/rest/batch", 1) if batch else ("/rest/comments", 0)  # the first batch brings the addresses
+    plenty.faults({"kind": "drop_after", "method": "POST", "path": path, "after": after, "times": 1})
     known = shop.known()
     with pytest.raises(InDoubt):
         shop.orders.write(made, known, shop.options())
@@ -148,9 +164,33 @@ def test_the_second_of_two_notes_that_is_refused_leaves_the_first_one_alone(plen
     told = (Comment(text="Please ring", by_customer=True), Comment(text="Twice", by_customer=True))
     shop.host.sleep = lambda seconds: None  # type: ignore[method-assign]
     refused = {"kind": "plain_429", "seconds": 0.1, "method": "POST", "path": "/rest/comments", "after": 1, "times": 99}
+    plenty.control("configure", {"batch": False})
     plenty.faults(refused)
     with pytest.raises(InDoubt):
         shop.orders.write(order(comments=told), shop.known(), shop.options())
+
+
+def test_a_note_that_went_along_with_a_refused_relation_is_looked_for_before_it_is_sent_again(
+    plenty: StandIn, shop: Shop
+) -> None:
+    made = order(comments=(Comment(text="Please ring", by_customer=True),))
+    known = shop.known()
+
+    def refuse(method: str, path: str, data: Any) -> Any:
+        if path.startswith("/batch") and "payment" in str(data[0]["resource"]):
+            data[0]["content"] = "short period write limit reached"
+        return data
+
+    real = shop.connector.client.transport
+    through(shop, refuse)
+    with pytest.raises(InDoubt, match="write limit reached"):
+        shop.orders.write(made, known, shop.options())
+    assert known.refs["payment_contact_id"]  # the part that came through is kept
+    shop.connector.client.transport = real
+    shop.orders.write(made, again(shop, known, 60.0), shop.options())
+    state = plenty.state()
+    assert state["counts"]["comments"] == 1
+    assert not any(state["duplicates"].values())
 
 
 # two attempts

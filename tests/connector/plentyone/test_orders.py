@@ -53,6 +53,33 @@ def test_a_new_guest_costs_five_writes_and_a_known_one_three_without_any_read(pl
         assert shop.called() == ["POST /rest/orders", "POST /rest/payments", "POST /rest/batch"]
 
 
+def test_a_note_goes_along_with_the_relations_and_costs_no_write_of_its_own(plenty: StandIn, shop: Shop) -> None:
+    told = (Comment(text="Please ring", by_customer=True), Comment(text="Twice", by_customer=True))
+    shop.orders.prepare([order()], lambda _: shop.options())
+    shop.called()
+    shop.orders.write(order(comments=told), shop.known(), shop.options())
+    calls = [call for call in shop.called() if not call.startswith("GET /rest/payments/")]
+    assert len(calls) == 5
+    assert "POST /rest/comments" not in calls
+    counts = plenty.state()["counts"]
+    assert (counts["comments"], counts["order_relations"], counts["contact_relations"]) == (2, 1, 1)
+
+
+def test_a_note_goes_along_with_the_only_relation_of_an_order_without_a_contact(plenty: StandIn, shop: Shop) -> None:
+    made = order(comments=(Comment(text="Please ring", by_customer=True),))
+    shop.orders.write(made, shop.known(), shop.options(create_customer=False))
+    assert shop.called().count("POST /rest/batch") == 1
+    counts = plenty.state()["counts"]
+    assert (counts["comments"], counts["order_relations"]) == (1, 1)
+
+
+def test_a_note_of_an_order_without_a_payment_is_written_alone(plenty: StandIn, shop: Shop) -> None:
+    made = order(comments=(Comment(text="Please ring", by_customer=True),), paid=Decimal(0))
+    shop.orders.write(made, shop.known(), shop.options())
+    assert shop.called()[-1] == "POST /rest/comments"
+    assert plenty.state()["counts"]["comments"] == 1
+
+
 def test_it_writes_an_order_with_all_its_parts(plenty: StandIn, shop: Shop) -> None:
     known = shop.known()
     written = shop.orders.write(order(), known, shop.options())
@@ -395,6 +422,45 @@ def test_an_order_without_a_status_needs_no_mapping_and_sends_none(plenty: Stand
     assert "statusId" not in posted(plenty)
 
 
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ({"warehouse_id": 99999}, "99999 (setting 'warehouse_id') is not in the collected list"),
+        ({"status_mapping": {"processing": "five"}}, "'five' (setting 'status_mapping, processing')"),
+        ({"status_mapping": {"processing": 99.9}}, "99.9 (setting"),
+        ({"payment_mapping": {"checkmo": {"method_id": 999}}}, "999 (setting 'payment_mapping, checkmo')"),
+        ({"store_mapping": {"de": {"webstore": 4}}}, "4 (setting 'store_mapping, de')"),
+        ({"store_mapping": {"de": {"webstore": 12345, "language": "xx"}}}, "'xx' (setting"),
+        ({"default_shipping_profile": 998}, "998 (setting 'default_shipping_profile')"),
+        ({"shipping_mapping": {"flatrate_flatrate": 997}}, "997 (setting 'shipping_mapping, flatrate_flatrate')"),
+        ({"referrer_id": 77.5}, "77.5 (setting 'referrer_id')"),
+        ({"default_customer_class": 88}, "88 (setting 'default_customer_class')"),
+        ({"attribute_mapping": {"gift": 7777}}, "7777 (setting 'attribute_mapping, gift')"),
+    ],
+)  # fmt: skip
+def test_a_value_that_plentyone_does_not_have_is_refused_before_anything_is_sent(
+    plenty: StandIn, shop: Shop, settings: dict[str, Any], said: str
+) -> None:
+    made = order(attributes={"gift": "yes"})
+    (told,) = shop.orders.check(made, shop.options(**settings))
+    assert told.startswith(said)
+    assert told.setting == next(iter(settings))  # type: ignore[attr-defined]
+    for kind in shop.host.catalogues:
+        shop.host.catalogues[kind] = []
+    shop.connector = PlentyOne(shop.connector.account, shop.host)
+    assert not [one for one in Orders(shop.connector).check(made, shop.options(**settings)) if said in one]
+
+
+def test_the_same_id_written_otherwise_is_the_same_value(plenty: StandIn, shop: Shop) -> None:
+    given = {"warehouse_id": "104", "status_mapping": {"processing": "5.0"}, "referrer_id": 1.0}
+    assert shop.orders.check(order(), shop.options(**given)) == []
+
+
+def test_a_value_for_what_this_order_does_not_use_is_not_asked_about(plenty: StandIn, shop: Shop) -> None:
+    given = {"attribute_mapping": {"gift": 7777}, "default_customer_class": 88, "create_customer": False}
+    assert shop.orders.check(order(), shop.options(**given)) == []
+
+
 def test_stores_without_a_row_may_be_left_out(plenty: StandIn, shop: Shop) -> None:
     only = shop.options(only_mapped_stores=True)
     assert shop.orders.check(order(store="fr", status="unheard of"), only) == []
@@ -434,6 +500,7 @@ def test_a_mapped_shipping_method_and_referrer_are_used(plenty: StandIn, shop: S
 def test_what_the_customer_wrote_becomes_a_note_once(plenty: StandIn, shop: Shop) -> None:
     made = order(comments=(Comment(text="Please <ring> & wait", by_customer=True), Comment(text="internal")))
     known = shop.known()
+    plenty.control("configure", {"batch": False})
     shop.orders.write(made, known, shop.options())
     assert posted(plenty, "/rest/comments")["text"] == "<p>Please &lt;ring&gt; &amp; wait</p>"
     shop.orders.write(made, shop.known(dict(known.refs)), shop.options())

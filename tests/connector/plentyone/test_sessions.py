@@ -178,6 +178,25 @@ def test_a_host_that_is_not_plentyone_is_told(wire: Wire, reply: Any) -> None:
     assert (findings[0].name, findings[0].ok) == ("Address", False)
 
 
+@pytest.mark.parametrize("reply", [(401, "<html>Login required</html>"), (403, "Forbidden"), (401, {"detail": "no"})])
+def test_a_host_that_refuses_in_other_words_is_not_said_to_be_plentyone(wire: Wire, reply: Any) -> None:
+    wire.on(LOGIN, reply)
+    (only,) = wire.connector.check()
+    assert (only.name, only.ok) == ("Address", False)
+    assert "does not answer like PlentyONE" in only.message
+    with pytest.raises(AccessDenied):  # it may be a gateway before PlentyONE: the password is not tried again
+        wire.connector.client.get(ORDERS)
+    assert wire.calls("/rest/login") == 1
+
+
+def test_a_system_that_let_us_in_before_is_known_to_be_plentyone(wire: Wire) -> None:
+    wire.on(LOGIN, (200, TOKEN), (401, {}))
+    wire.connector.client.get(ORDERS)
+    moved(wire, 100_000)
+    findings = wire.another().check()
+    assert [(one.name, one.ok) for one in findings] == [("Address", True), ("Login", False)]
+
+
 def test_maintenance_at_login_is_waited_for(wire: Wire) -> None:
     wire.on(LOGIN, (503, "<html>Maintenance</html>"))
     with pytest.raises(Unreachable):

@@ -35,6 +35,10 @@ from connector.plentyone.street import split
         (("Hauptstraße",), "DE", "Hauptstraße", ""),
         (("Packstation 123",), "DE", "PACKSTATION", "123"),
         (("Postfiliale 501",), "DE", "POSTFILIALE", "501"),
+        (("DHL Packstation Nr. 123",), "DE", "PACKSTATION", "123"),
+        (("Deutsche Post Filiale 5",), "DE", "Deutsche Post Filiale", "5"),
+        (("Post-Filiale", "501"), "DE", "POSTFILIALE", "501"),
+        (("Packstation",), "DE", "Packstation", ""),
         (("42",), "DE", "42", ""),
         ((), "DE", "", ""),
     ],
@@ -58,6 +62,7 @@ def test_a_post_number_belongs_to_the_locker(lines: tuple[str, ...]) -> None:
 def test_nothing_that_was_typed_is_lost(lines: list[str], country: str | None) -> None:
     found = split(tuple(lines), country)
     told = f"{found.street} {found.number} {' '.join(found.more)} {found.post_number or ''}".lower()
+    told += f" {found.street}{found.number}".lower()
     for word in " ".join(lines).replace(",", " ").split():
         assert word.lower() in told or "nummer" in word.lower() or word.lower().strip(":.") in ("nr", "no", "dhl", "n°")
 
