@@ -37,12 +37,17 @@ ACCOUNT = Section("account", "Account", 0)
 CONFIGURATION = Section("configuration", "{direction} configuration", 10)
 API = Section("api", "API configuration", 20)
 STORES = Section("store", "Store configuration", 30)
+ACTIONS = Section("actions", "Actions", 35)
 STATUSES = Section("statuses", "Order statuses", 40)
 PAYMENT = Section("payment", "Payment", 50)
+INVOICE = Section("invoice", "Invoice", 52)
+SHIPMENT = Section("shipment", "Shipment", 54)
+CREDIT_MEMO = Section("credit_memo", "Credit memo", 56)
 SHIPPING = Section("shipping", "Shipping", 60)
 CUSTOMER = Section("customer", "Customer", 70)
 WAREHOUSE = Section("warehouse", "Warehouse", 80)
 ITEMS = Section("items", "Items and totals", 90)
+INCOMPLETE = Section("incomplete", "Incomplete orders", 95)
 ATTRIBUTES = Section("attributes", "Attributes", 100)
 
 
@@ -140,11 +145,12 @@ def setting(
     required: bool = False,
     scopes: tuple[str, ...] = (GLOBAL,),
     placeholder: str = "",
-    when: Mapping[str, tuple[str, ...]] | None = None,
+    when: Mapping[str, tuple[str | bool, ...]] | None = None,
 ) -> FieldT:
     """Declare a setting. `required` means: a run cannot start while it is empty (a scope may still leave it out).
 
-    `when` says for which values of other settings of the schema it matters: forms hide it for all others.
+    `when` says for which values of other settings of the schema it matters, `{"create_invoice": (True,)}`: forms hide
+    it for all others, and it is not `required` then.
     """
     field.metadata = {
         "section": section,
@@ -173,11 +179,15 @@ class Setting:
     required: bool
     scopes: tuple[str, ...]
     placeholder: str = ""
-    when: Mapping[str, tuple[str, ...]] = kept(default_factory=dict)
+    when: Mapping[str, tuple[str | bool, ...]] = kept(default_factory=dict)
 
     @property
     def secret(self) -> bool:
         return isinstance(self.field, Secret)
+
+    def matters(self, values: Mapping[str, Any]) -> bool:
+        """Whether it is used beside these values of the other settings (their defaults where nothing is set)."""
+        return all(values.get(other) in wanted for other, wanted in self.when.items())
 
 
 def declared(*schemas: type[Settings]) -> list[Setting]:
@@ -218,6 +228,8 @@ def load(given: Mapping[str, Any], *schemas: type[Settings], scope: str = GLOBAL
             problems[str(name)] = ["Unknown setting." + (f" Did you mean {near[0]!r}?" if near else "")]
         elif scope not in one.scopes:
             problems[name] = [f"May be set for {', '.join(one.scopes)} only, not for a {scope}."]
+        elif unclear := dict(_no_switch(one.field, value, name)):
+            problems.update(unclear)
         else:
             try:
                 clean[name] = one.field.deserialize(value, name, given)
@@ -226,6 +238,22 @@ def load(given: Mapping[str, Any], *schemas: type[Settings], scope: str = GLOBAL
     if problems:
         raise Problem(problems)
     return clean
+
+
+def _no_switch(field: fields.Field[Any], value: Any, path: str) -> Iterator[tuple[str, list[str]]]:
+    """What is neither true nor false where one of them is expected: marshmallow would take 1, "yes" and "f" for one."""
+    if isinstance(field, fields.Boolean):
+        if not isinstance(value, bool | None) and str(value).lower() not in ("true", "false"):  # as env: brings them
+            yield path, [f"Expected true or false, got {value!r}."]
+    elif isinstance(field, fields.Nested) and isinstance(value, Mapping):
+        for name, inner in field.schema.fields.items():
+            yield from _no_switch(inner, value.get(name), f"{path}.{name}")
+    elif isinstance(field, fields.Dict) and isinstance(value, Mapping) and field.value_field is not None:
+        for key, one in value.items():
+            yield from _no_switch(field.value_field, one, f"{path}.{key}")
+    elif isinstance(field, fields.List) and isinstance(value, list):
+        for at, one in enumerate(value):
+            yield from _no_switch(field.inner, one, f"{path}.{at}")
 
 
 def _flat(path: str, said: Any) -> Iterator[tuple[str, list[str]]]:

@@ -33,14 +33,24 @@ class ShopAccount(Settings):
         section=ACCOUNT,
         label="Consumer key",
         help="In the shop's admin: System > Extensions > Integrations. Create an integration, grant it Sales > Orders > "
-        "View, Stores > All Stores and Customers > Customer Groups, activate it, and copy its four values here.",
+        "View, Stores > All Stores and Customers > Customer Groups, activate it, and copy its four values here. An order "
+        "import also needs the actions of Sales > Orders: invoice, ship, hold, unhold, cancel, credit memos and comments.",
+        required=True,
         when={"auth": ("oauth",)},
     )
-    consumer_secret = setting(Secret(), section=ACCOUNT, label="Consumer secret", when={"auth": ("oauth",)})
-    access_token = setting(Secret(), section=ACCOUNT, label="Access token", when={"auth": ("oauth", "bearer")})
-    access_token_secret = setting(Secret(), section=ACCOUNT, label="Access token secret", when={"auth": ("oauth",)})
-    username = setting(fields.String(), section=ACCOUNT, label="Admin user name", when={"auth": ("admin",)})
-    password = setting(Secret(), section=ACCOUNT, label="Admin password", when={"auth": ("admin",)})
+    consumer_secret = setting(
+        Secret(), section=ACCOUNT, label="Consumer secret", required=True, when={"auth": ("oauth",)}
+    )
+    access_token = setting(
+        Secret(), section=ACCOUNT, label="Access token", required=True, when={"auth": ("oauth", "bearer")}
+    )
+    access_token_secret = setting(
+        Secret(), section=ACCOUNT, label="Access token secret", required=True, when={"auth": ("oauth",)}
+    )
+    username = setting(
+        fields.String(), section=ACCOUNT, label="Admin user name", required=True, when={"auth": ("admin",)}
+    )
+    password = setting(Secret(), section=ACCOUNT, label="Admin password", required=True, when={"auth": ("admin",)})
     address_form = setting(
         fields.String(
             validate=one_of(
@@ -67,6 +77,7 @@ class ShopAccount(Settings):
         "to the order in the shop. Magento opens such links only where Stores > Configuration > Advanced > Admin > "
         "Security > Add Secret Key to URLs is off.",
         placeholder="admin",
+        when={"address_form": ("paas",)},
     )
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from http import HTTPStatus
 from typing import Any
 
 from connector import AccessDenied, Answer, InDoubt, RecordFailed, RetryLater, StopRun, Unreachable
@@ -60,12 +61,18 @@ OAUTH: tuple[tuple[re.Pattern[str], str], ...] = (
 TWO_FACTOR = re.compile(r"\b2fa\b|two[- ]factor", re.IGNORECASE)
 
 
-class NotFound(RecordFailed):
-    """404: the entity is missing, or something that a list needed; `route` when the address itself is unknown."""
+class Strange(AccessDenied):
+    """401 or 403 from something that does not answer like Magento: another host, or a gateway before the shop."""
 
-    def __init__(self, message: str, *, route: bool = False) -> None:
+
+class NotFound(RecordFailed):
+    """404: the entity is missing, or something that a list needed; `route` when the address itself is unknown, `strange`
+    when it is not said in Magento's way."""
+
+    def __init__(self, message: str, *, route: bool = False, strange: bool = False) -> None:
         super().__init__(message)
         self.route = route
+        self.strange = strange
 
 
 class Refused(RecordFailed):
@@ -158,13 +165,13 @@ def judge(name: str, answer: Answer, write: bool, auth: str = "oauth") -> None:
     if status == 429:
         raise TooManyCalls(f"{where} was refused: {said}", after=_seconds(answer.headers.get("Retry-After")))
     if status in (400, 401, 403):
-        _judge_access(where, status, said, auth)
+        _judge_access(where, status, said, auth, strange=_strange(answer))
     if status == 400 and (found := PAGE_TOO_LARGE.search(said)):
         raise PageTooLarge(f"{where}: {said}", int(found[1]) if found[1] else None)
     if status == 404:
         if NO_ROUTE.search(said):
             raise NotFound(f"{where}: the shop does not know this address ({said})", route=True)
-        raise NotFound(f"{where}: {said}")
+        raise NotFound(f"{where}: {said}", strange=complaint(answer.data) is None)
     if status == 503:
         raise Unreachable(
             f"{name} is closed for maintenance or overloaded: {said}", after=_seconds(answer.headers.get("Retry-After"))
@@ -214,7 +221,13 @@ def _judge_page(where: str, answer: Answer, write: bool) -> None:
         )
 
 
-def _judge_access(where: str, status: int, said: str, auth: str) -> None:
+def _strange(answer: Answer) -> bool:
+    """Whether a refusal is not said in Magento's way: no error body, or one that says no more than the status does."""
+    said = complaint(answer.data)
+    return said is None or said.strip(" .!").lower() == HTTPStatus(answer.status).phrase.lower()
+
+
+def _judge_access(where: str, status: int, said: str, auth: str, *, strange: bool) -> None:
     if NOT_AUTHORIZED.search(said):
         right = re.split(r"authorized to access", said, maxsplit=1, flags=re.IGNORECASE)[-1].strip().rstrip(".")
         hint = {
@@ -236,6 +249,12 @@ def _judge_access(where: str, status: int, said: str, auth: str) -> None:
         for pattern, sentence in OAUTH:
             if pattern.search(said):
                 raise AccessDenied(f"{where} was refused: {sentence} Magento said: {said}")
+    if status in (401, 403) and strange:
+        told = (
+            f"{where} was refused ({status}: {said}), and not in Magento's words. See that this is the shop's own address, "
+            "and that no password or firewall of the web server stands before /rest."
+        )
+        raise Strange(told)
     if status in (401, 403):
         raise AccessDenied(f"{where} was refused ({status}): {said}")
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from typing import Any
 
 from connector import AccessDenied, ConnectorError, Finding, RetryLater, StopRun, Unreachable
-from connector.magento.answers import NotFound, NotJson, ServerFault
+from connector.magento.answers import NotFound, NotJson, ServerFault, Strange
 from connector.magento.client import MagentoClient, criteria
 
 CLOCK_SECONDS = 120.0  # a larger difference deserves a word; Magento refuses signatures 600 s in the future
@@ -37,7 +36,15 @@ def _findings(client: MagentoClient) -> Iterator[Finding]:
     tried: list[Finding] = []
     for label, right, route, query in RIGHTS:
         try:
-            client.ask("GET", route, query=query, tries=2)
+            answer = client.ask("GET", route, query=query, tries=2)
+            if not (isinstance(answer.data, list) or (isinstance(answer.data, dict) and "items" in answer.data)):
+                raise StopRun(
+                    f"{client.base_url} does not answer like Magento: GET {answer.path} gave {answer.excerpt(120)}. "
+                    "Enter the shop's own address."
+                )
+        except Strange as error:
+            yield Finding(name="Address", ok=False, message=str(error))
+            return
         except AccessDenied as error:
             refusals.append(str(error))
             tried.append(Finding(name=label, ok=False, message=f"The right {right} is needed. {error}"))
@@ -49,9 +56,16 @@ def _findings(client: MagentoClient) -> Iterator[Finding]:
             if error.route:
                 yield _no_route(client, route, error)
                 return
+            if error.strange:
+                yield Finding(
+                    name="Address",
+                    ok=False,
+                    message=f"{client.base_url} does not answer like Magento: {error}. Enter the shop's own address.",
+                )
+                return
             tried.append(Finding(name=label, ok=True, message=f"May be read (its newest entry cannot: {error})"))
         except (Unreachable, NotJson, RetryLater, StopRun) as error:
-            yield Finding(name="Address", ok=False, message=_address(client, error))
+            yield Finding(name="Address", ok=False, message=str(error))
             return
         except ConnectorError as error:
             tried.append(Finding(name=label, ok=False, message=str(error)))
@@ -82,26 +96,6 @@ def _no_route(client: MagentoClient, route: str, error: NotFound) -> Finding:
         message=f"Magento answers at {client.base_url}, but does not know {client.path(route)}: {error}. Is the address "
         f"form ({form}) right?",
     )
-
-
-def _address(client: MagentoClient, error: ConnectorError) -> str:
-    """What is wrong with the address, told apart: name, TLS, refused connection, time-out, or what was answered."""
-    said, one = str(error), error.__cause__
-    chain: list[str] = []
-    while one is not None and len(chain) < 10:
-        chain.append(type(one).__name__ + " " + str(one))
-        one = one.__cause__ or one.__context__
-    text = f"{said} {' '.join(chain)}"
-    address = client.base_url
-    if re.search(r"cannot be resolved|NameResolution|name or service not known|getaddrinfo|no address", text, re.I):
-        return f"The name in {address} is not known (DNS). Check the address for a typing error. {said}"
-    if re.search(r"\bSSL|certificate|TLS", text, re.IGNORECASE):
-        return f"{address} has no trusted TLS certificate, or does not speak TLS on this port. {said}"
-    if re.search(r"connection refused|errno 111", text, re.IGNORECASE):
-        return f"{address} refuses connections: nothing listens there, or a firewall is in between. {said}"
-    if re.search(r"timed out|no answer within", text, re.IGNORECASE):
-        return f"{address} does not answer in time. {said}"
-    return said
 
 
 def _clock(client: MagentoClient) -> Finding:

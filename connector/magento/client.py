@@ -84,12 +84,18 @@ class MagentoClient(Client):
         if self.saas and self.auth != "bearer":
             return (
                 f"{self.account.name}: Adobe Commerce as a Cloud Service takes no integrations or admin tokens. "
-                "Choose 'bearer' and enter an Adobe IMS token as access token."
+                "Choose 'Access token alone' and enter an Adobe IMS token as access token."
             )
         lacking = [label for name, label in NEEDED[self.auth].items() if not self.values[name]]
         if not lacking:
             return None
-        return f"{self.account.name}: signing in by '{self.auth}' needs the {' and the '.join(lacking)}; enter it."
+        what = " and the ".join(lacking)
+        said = f"{self.account.name}: signing in with an integration needs the {what}; enter it."
+        if self.auth == "bearer":
+            said = f"{self.account.name}: signing in with an access token alone needs the {what}; enter it."
+        elif self.auth == "admin":
+            said = f"{self.account.name}: signing in as an admin user needs the {what}; enter it."
+        return said
 
     def path(self, route: str, store: str = "all") -> str:
         """Where a route such as "orders/5" lives in this shop."""

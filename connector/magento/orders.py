@@ -3,24 +3,30 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import quote
 
-from connector import Account, Connector, Entry, Found, Options, Page, Payload, RecordFailed, Resource, SkipRecord
+from connector import Account, Connector, Entry, Found, Options, Page, Payload, RecordFailed, SkipRecord
 from connector.magento import catalogue
-from connector.magento.answers import NotFound
+from connector.magento.answers import NotFound, PageTooLarge
 from connector.magento.client import MagentoClient, criteria
-from connector.magento.cursor import Cursor, found
+from connector.magento.cursor import FAULTS, Cursor, found
+from connector.magento.papers import Papers
 from connector.magento.parsing import Parser
-from connector.magento.stores import StoreViews
+from connector.magento.target import OrderTarget
 from connector.records import LineKind, Order
 from connector.settings import ALL_SCOPES, STATUSES, Choices, Settings, setting
 
 log = logging.getLogger(__name__)
 
 COSTS = (LineKind.SHIPPING, LineKind.SURCHARGE)
+PAGES = {
+    "": "order/view/order_id",
+    "shipment": "shipment/view/shipment_id",
+    "creditmemo": "creditmemo/view/creditmemo_id",
+}  # by what stands before the id
 SAME_NUMBER = 10  # so many orders of one number are looked at
 
 
@@ -36,8 +42,8 @@ class SourceOptions(Settings):
     )
 
 
-class Orders(Resource):
-    """Sales orders, as a source."""
+class Orders(OrderTarget):
+    """Sales orders, as a source; as a target see `OrderTarget`."""
 
     entity = "order"
     label = "Orders"
@@ -47,17 +53,38 @@ class Orders(Resource):
 
     def __init__(self, connector: Connector) -> None:
         super().__init__(connector)
-        self._stores = StoreViews(lambda: self.host.catalogue("store"), lambda: catalogue.store_views(self.client))
         self._parser = Parser(self._stores.find)
         self._taught: set[tuple[str, str]] = set()
 
     def read(self, since: str | None, options: Options) -> Iterator[Page]:
-        """Orders as the API returns them, less the embedded copies, in the order of (updated_at, entity_id)."""
+        """Orders as the API returns them, less the embedded copies, in the order of (updated_at, entity_id); then
+        those of which only a shipment or a credit memo changed, where these are asked for."""
         first = options.get("initial_from")
         cursor = Cursor(self.client, int(options.get("page_size") or 100), self._shop_now)
+        papers = Papers(self.client, self.asked, self._shop_now)
+        papers.begin(since)
         for page in cursor.pages(since, None if first is None else str(first)):
+            page = papers.along(page)
             self._prepare(page.records)
             yield page
+        for page in papers.late(self._by_ids):
+            self._prepare(page.records)
+            yield page
+
+    def _by_ids(self, keys: Sequence[str]) -> list[Found]:
+        """These orders, in one call; one by one where the list fails, so that one broken order is named."""
+        try:
+            query = criteria([("entity_id", "in", ",".join(keys))], [("entity_id", "ASC")], size=len(keys), page=1)
+            return [found(row) for row in self.client.rows("orders", query, tries=1)[0]]
+        except (*FAULTS, PageTooLarge):
+            made: list[Found] = []
+            for key in keys:
+                try:
+                    made.append(found(self.client.ask("GET", f"orders/{key}").data))
+                except NotFound as error:
+                    log.warning("%s: order %s, whose papers changed, cannot be read: %s",
+                                self.connector.account.name, key, error)  # fmt: skip
+            return made
 
     def get(self, key: str) -> Found | None:
         """By entity_id. A 404 alone does not mean that it is gone: a deleted product in it is answered alike."""
@@ -95,10 +122,11 @@ class Orders(Resource):
     def page(cls, account: Account, key: str) -> str | None:
         """In the shop's admin, whose path every shop chooses itself."""
         path = str(account.settings.get("admin_path") or "").strip().strip("/")
-        if not path or not key.isdigit() or account.settings.get("address_form") == "saas":
+        kind, _, id = key.rpartition("/")
+        if not path or not id.isdigit() or kind not in PAGES or account.settings.get("address_form") == "saas":
             return None
         start = account.base_url.rstrip("/") + ("/index.php" if account.settings.get("index_php") else "")
-        return f"{start}/{quote(path)}/sales/order/view/order_id/{key}/"
+        return f"{start}/{quote(path)}/sales/{PAGES[kind]}/{id}/"
 
     def parse(self, payload: Payload) -> Order:
         return self._parser.parse(payload)
@@ -108,7 +136,8 @@ class Orders(Resource):
             raise SkipRecord(
                 f"order {record.number} was edited: order {record.replaced_by} took its place", only_new=True
             )
-        if all(line.kind in COSTS for line in record.lines):
+        bare = all(line.kind in COSTS for line in record.lines)
+        if bare and not record.grand_total:
             raise SkipRecord(f"order {record.number} has no lines")
         wanted = {str(one) for one in options.get("status_filter") or ()}
         if wanted and record.status is None:
@@ -123,9 +152,14 @@ class Orders(Resource):
                 setting="status_filter",
                 only_new=True,
             )
+        if bare:
+            raise RecordFailed(
+                f"Order {record.number} has no items, but a total of {record.grand_total:.2f} {record.currency}: the shop "
+                "sent it without what was bought. See the order in Magento; it is not exported."
+            )
 
     def _one(self, row: Any) -> Found:
-        one = found(row)
+        one = Papers(self.client, self.asked, self._shop_now).of([found(row)])[0]
         self._prepare([one])
         return one
 

@@ -10,6 +10,7 @@ from decimal import Decimal
 from typing import Any
 
 from connector import Entry, Payload
+from connector.magento.fulfilment import fulfilment
 from connector.magento.lines import lines, shipping_method
 from connector.magento.money import deductions, exact, exchange_rate
 from connector.magento.reading import ZERO, Fields, number
@@ -82,6 +83,8 @@ class Parser:
             comments=tuple(_comments(order, extension)),
             replaces=order.text("relation_parent_real_id"),
             replaced_by=order.text("relation_child_real_id"),
+            traces=(f"cart_id={cart}",) if (cart := order.text("quote_id")) else (),
+            fulfilment=fulfilment(order, made),
             attributes=attributes(order, extension),
             extra=dict(_extra(order, extension, notes)),
         )

@@ -14,11 +14,15 @@ NO_TEXT = (bool, Mapping, list)
 
 
 class Fields:
-    """One object of the payload. `path` names it in messages: "order 100000123: items[2].qty_ordered …"."""
+    """One object of the payload. `path` names it in messages: "order 100000123: items[2].qty_ordered …".
 
-    def __init__(self, of: str, data: Any, path: str = "") -> None:
+    `loose`: third-party modules may have written it, and a text that is none is passed over.
+    """
+
+    def __init__(self, of: str, data: Any, path: str = "", *, loose: bool = False) -> None:
         self.of = of
         self.path = path
+        self.loose = loose
         if not isinstance(data, Mapping):
             raise RecordFailed(f"{of}: {path.rstrip('.') or 'the payload'} should be an object, got {_shown(data)}.")
         self.data = data
@@ -29,13 +33,15 @@ class Fields:
         return RecordFailed(f"{self.of}: {self.path}{name} should be {expected}, got {_shown(self.data[name])}.")
 
     def text(self, name: str) -> str | None:
-        """Trimmed text; numbers are taken as text; empty is absent."""
+        """Trimmed text; numbers are taken as text; empty is absent (PHP also writes an empty list or false for it)."""
         value = self.data.get(name)
         if isinstance(value, str):
             return value.strip() or None
-        if value is None or isinstance(value, NO_TEXT):
+        if isinstance(value, NO_TEXT):
+            if value and not self.loose:
+                raise self.wrong(name, "a text")
             return None
-        return str(value)
+        return None if value is None else str(value)
 
     def needed_text(self, name: str) -> str:
         value = self.text(name)
@@ -103,7 +109,7 @@ class Fields:
         value = self.data.get(name)
         for row in value if isinstance(value, list) else ():
             if isinstance(row, Mapping):
-                yield Fields(self.of, row, f"{self.path}{name}.")
+                yield Fields(self.of, row, f"{self.path}{name}.", loose=True)
 
 
 def number(value: Any) -> Decimal | None:

@@ -224,7 +224,7 @@ def test_a_shop_with_a_second_factor_is_told_apart(shop: Shop) -> None:
         ({"consumer_secret": "", "access_token": " "}, "consumer secret and the access token"),
         ({"auth": "bearer", "access_token": ""}, "access token"),
         ({"auth": "admin"}, "user name and the password"),
-        ({"address_form": "saas"}, "bearer"),
+        ({"address_form": "saas"}, "Access token alone"),
     ],
 )
 def test_what_is_missing_is_named_before_any_call(settings: dict[str, Any], words: str) -> None:
@@ -234,6 +234,7 @@ def test_what_is_missing_is_named_before_any_call(settings: dict[str, Any], word
     (only,) = made.check()
     assert not only.ok
     assert words in only.message
+    assert "'oauth'" not in only.message
 
 
 # what answers mean
@@ -393,7 +394,7 @@ def test_a_proxy_that_hides_the_scheme_gets_a_hint(shop: Shop) -> None:
     ("url", "words"),
     [
         ("http://no-such-shop.invalid", "not known"),
-        ("http://127.0.0.1:9", "refuses"),
+        ("http://127.0.0.1:9", "nothing listens on port 9 there"),
     ],
 )
 def test_wrong_addresses_are_told_apart(shop: Shop, url: str, words: str) -> None:
@@ -418,6 +419,30 @@ def test_maintenance_firewalls_and_other_sites_are_told_apart(shop: Shop) -> Non
         assert "address" in only.message
     (only,) = offline(404, {"message": "Request does not match any route."}).check()
     assert "address form" in only.message
+
+
+@pytest.mark.parametrize(
+    ("status", "body"),
+    [
+        (401, "<html>401 Authorization Required</html>"),
+        (403, "Forbidden"),
+        (401, {"error": "unauthorized"}),
+        (403, {"message": "Forbidden"}),
+        (404, {"detail": "Not Found"}),
+        (200, {"status": "ok"}),
+    ],
+)
+def test_a_host_that_is_no_magento_is_not_said_to_be_one(status: int, body: Any) -> None:
+    (only,) = offline(status, body).check()
+    assert (only.name, only.ok) == ("Address", False)
+    assert "Magento answers at" not in only.message
+    assert "the shop's own address" in only.message
+
+
+def test_a_refusal_in_magentos_own_words_proves_the_address() -> None:
+    refused = offline(401, {"message": "Der Zugriff ist nicht erlaubt.", "parameters": {"resources": "x"}})
+    assert finding(refused, "Address").ok
+    assert not finding(refused, "Sign-in").ok
 
 
 def test_a_wrong_clock_is_told(shop: Shop) -> None:

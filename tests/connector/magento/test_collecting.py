@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import requests
 
-from connector import AccessDenied, Options, SkipRecord
+from connector import AccessDenied, Options, RecordFailed, SkipRecord
 from connector.testing import MemoryHost
 from tests.connector.magento.conftest import Shop
 from tests.connector.magento.orders import order
@@ -89,11 +89,14 @@ def test_only_commerce_as_a_service_lists_its_statuses(shop: Shop) -> None:
     assert {one.id: one.name for one in host.catalogues["order_status"]}["boxed"] == "Boxed"
 
 
-def test_an_order_that_holds_nothing_but_shipping_is_skipped(shop: Shop) -> None:
+def test_an_order_that_holds_nothing_but_shipping_is_skipped_only_when_it_costs_nothing(shop: Shop) -> None:
     orders = shop.connector().resource("order")
-    given = order([], shipping_description="Parcel", shipping_amount=5, grand_total=5)
+    free = order([], shipping_description="Parcel", shipping_amount=0, grand_total=0)
     with pytest.raises(SkipRecord, match="no lines"):
-        orders.admits(orders.parse(given), ALL)
+        orders.admits(orders.parse(free), ALL)
+    paid = order([], shipping_description="Parcel", shipping_amount=5, grand_total=5)
+    with pytest.raises(RecordFailed, match=r"has no items, but a total of 5\.00 EUR"):
+        orders.admits(orders.parse(paid), ALL)
 
 
 def test_orders_that_share_a_number_are_told(shop: Shop, caplog: pytest.LogCaptureFixture) -> None:

@@ -7,6 +7,7 @@ import json
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -518,4 +519,12 @@ def test_an_order_without_lines_is_not_admitted(shop: Shop) -> None:
     made = orders(shop.connector())
     record = made.parse(read(shop.connector())[0].payload or {})
     with pytest.raises(SkipRecord, match="no lines"):
-        made.admits(replace(record, lines=()), options_for(Orders, {}, side="source"))
+        made.admits(replace(record, lines=(), grand_total=Decimal(0)), options_for(Orders, {}, side="source"))
+
+
+def test_an_order_without_items_that_costs_something_fails_by_name(shop: Shop) -> None:
+    made = orders(shop.connector())
+    payload = {**(read(shop.connector())[0].payload or {}), "items": []}
+    record = made.parse(payload)
+    with pytest.raises(RecordFailed, match=rf"Order {record.number} has no items, but a total of {record.grand_total}"):
+        made.admits(record, options_for(Orders, {}, side="source"))

@@ -211,6 +211,9 @@ def test_a_virtual_order_ships_nowhere() -> None:
         ("billing_address", "here", "should be an object, got 'here'"),
         ("payment", None, "payment.method is missing"),
         ("extension_attributes", "x", "should be an object"),
+        ("customer_firstname", {"a": 1}, r"customer_firstname should be a text, got \{'a': 1\}"),
+        ("billing_address", {"lastname": ["x"]}, r"billing_address\.lastname should be a text, got \['x'\]"),
+        ("status", True, "status should be a text, got True"),
     ],
 )
 def test_a_bad_field_is_named_with_what_was_received(field: str, value: Any, said: str) -> None:
@@ -219,6 +222,20 @@ def test_a_bad_field_is_named_with_what_was_received(field: str, value: Any, sai
     with pytest.raises(RecordFailed, match=said) as caught:
         PARSER.parse(given)
     assert field == "increment_id" or "100000007" in str(caught.value)
+
+
+def test_an_item_without_a_sku_is_still_a_line() -> None:
+    given = plain()
+    given["items"][0]["sku"] = None
+    order = PARSER.parse(given)
+    assert [(line.sku, line.name) for line in order.lines if line.kind == LineKind.PRODUCT] == [(None, "Thing")]
+    assert order_sum(order) == Decimal("28.80")
+
+
+def test_an_empty_list_where_a_text_should_be_is_absent_as_php_writes_it() -> None:
+    order = PARSER.parse(plain(customer_firstname=[], customer_taxvat=False))
+    assert order.customer.first_name == "Ada"
+    assert order.customer.vat_id is None
 
 
 def test_odd_third_party_attributes_do_no_harm() -> None:

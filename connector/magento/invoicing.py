@@ -1,0 +1,94 @@
+"""The invoice of an order: everything that is not invoiced yet, once."""
+
+from __future__ import annotations
+
+from connector import RecordFailed
+from connector.magento import standing
+from connector.magento.work import Work
+from connector.records import DocumentKind, Order, cents
+
+WAITS = "invoice"
+
+
+def bring(work: Work) -> None:
+    """Raises RecordFailed when the amounts differ, RetryLater, InDoubt."""
+    options, placed = work.options, work.placed
+    if not options.create_invoice:
+        return
+    if not placed.to_invoice:
+        if work.doubt and not work.ref("invoice_id"):
+            _adopt(work)
+        return
+    excluded = {str(one) for one in options.get("invoice_excluded_methods") or ()}
+    if placed.method in excluded or not _wanted(work):
+        return
+    if placed.held:
+        work.waits.append(WAITS)
+        return
+    if (work.order.currency, cents(work.order.grand_total)) != (placed.currency, cents(placed.grand_total)):
+        raise RecordFailed(
+            f"{work.name}: PlentyONE's total is {cents(work.order.grand_total)} {work.order.currency}, that of Magento "
+            f"order {placed.number} is {cents(placed.grand_total)} {placed.currency}. Nothing is invoiced; correct one."
+        )
+    standing.remember(work)
+    body = {
+        "capture": options.invoice_capture == "online",
+        "items": [],  # everything left: what was invoiced already, Magento refuses
+        "notify": bool(options.send_invoice_email),
+        "appendComment": False,
+        "comment": work.mark(),
+    }
+    id = work.make(f"order/{placed.id}/invoice", body)
+    work.known.learn(invoice_id=id)
+    work.done.append(f"invoice {id}")
+
+
+def verify(work: Work) -> None:
+    """After an invoice: all that the order comes to is invoiced. Needs the order as it is now."""
+    invoiced = cents(work.placed.fields.amount("total_invoiced"))
+    due = cents(work.order.grand_total) - cents(work.placed.fields.amount("total_canceled"))
+    if invoiced != due:
+        raise RecordFailed(
+            f"{work.name}: {invoiced} {work.placed.currency} are invoiced in Magento, PlentyONE's total is "
+            f"{cents(work.order.grand_total)} {work.order.currency}. Correct it in Magento by hand."
+        )
+
+
+def payment_status(order: Order) -> str:
+    """As the source says, otherwise as the amounts say."""
+    told = order.fulfilment.payment_status
+    if told is not None:
+        return told
+    if order.paid > order.grand_total:
+        return "overpaid"
+    if order.paid == order.grand_total:
+        return "fullyPaid"
+    return "partlyPaid" if order.paid > 0 else "unpaid"
+
+
+def _wanted(work: Work) -> bool:
+    """The conditions that are switched on, joined by or; none is always."""
+    options = work.options
+    asked = []
+    if options.invoice_status_condition:
+        asked.append(work.status_in("invoice_statuses"))
+    if options.invoice_payment_condition:
+        wanted = {str(one).casefold() for one in options.get("invoice_payment_statuses") or ()}
+        asked.append(payment_status(work.order).casefold() in wanted)
+    if options.invoice_zero_totals:
+        asked.append(work.order.grand_total == 0)
+    if options.invoice_document_condition:
+        asked.append(work.document(DocumentKind.INVOICE))
+    return any(asked) or not asked
+
+
+def _adopt(work: Work) -> None:
+    """After doubt: the id of the invoice that an earlier attempt has made."""
+    for paper in work.papers("invoices"):
+        mark = work.mark_of(paper)
+        if mark is not None and mark[0] == work.order.key:
+            id = str(paper["entity_id"])
+            work.known.learn(invoice_id=id)
+            work.reset = True
+            work.done.append(f"invoice {id} found, which an earlier attempt had made")
+            return

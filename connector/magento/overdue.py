@@ -1,0 +1,70 @@
+"""Orders of the shop that should have come further by now. Found by what the shop's own list says of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+
+from connector import Options, Payload
+from connector.magento.client import MagentoClient, criteria
+from connector.magento.placed import ENDED, Placed
+from connector.magento.reading import Fields
+
+PAGE = 100
+EVERY = timedelta(hours=4)
+FIELDS = (
+    "items[entity_id,increment_id,state,status,created_at,updated_at,grand_total,total_paid,total_invoiced,total_refunded,"
+    "items[item_id,parent_item_id,product_type,is_virtual,base_price,qty_ordered,qty_invoiced,qty_shipped,qty_refunded,"
+    "qty_canceled]],total_count"
+)
+STAMP = "%Y-%m-%d %H:%M:%S"
+
+
+def orders(client: MagentoClient, options: Options, now: datetime) -> Iterator[tuple[str, str]]:
+    """(entity_id, why), oldest first, no more than the settings allow."""
+    youngest = now - timedelta(days=options.incomplete_min_age_days)
+    oldest = now - timedelta(days=options.incomplete_max_age_days)
+    filters = [
+        ("created_at", "gteq", oldest.astimezone(UTC).strftime(STAMP)),
+        ("created_at", "lteq", youngest.astimezone(UTC).strftime(STAMP)),
+    ]
+    excluded = [str(one) for one in options.get("incomplete_excluded_statuses") or ()]
+    if excluded:
+        filters.append(("status", "nin", ",".join(excluded)))
+    last, found = 0, 0
+    while True:
+        query = criteria(
+            [*filters, ("entity_id", "gt", last)], [("entity_id", "ASC")], size=PAGE, page=1, fields=FIELDS
+        )
+        rows, _ = client.rows("orders", query)
+        fresh = [one for one in rows if isinstance(one, dict) and int(one.get("entity_id") or 0) > last]
+        for row in fresh:
+            last = int(row["entity_id"])
+            if why := _why(row, options, youngest):
+                yield str(last), f"Order {row.get('increment_id')}: {why}."
+                found += 1
+                if found >= options.incomplete_batch_limit:
+                    return
+        if len(rows) < PAGE or not fresh:
+            return
+
+
+def _why(row: Payload, options: Options, youngest: datetime) -> str | None:
+    """Why an order is thought to be incomplete; None when nothing is looked for that it shows."""
+    wanted = set(options.get("incomplete_strategies") or ())
+    placed = Placed(row)
+    order: Fields = placed.fields
+    said: list[str] = []
+    if "missing_shipments" in wanted and placed.state == "processing" and placed.to_ship:
+        said.append("not shipped in full")
+    if "missing_invoices" in wanted and placed.to_invoice and placed.grand_total > 0:
+        said.append("not invoiced in full")
+    kept = order.amount("total_paid") > order.amount("total_refunded")
+    if "missing_creditmemos" in wanted and placed.state in ENDED and kept:
+        said.append("paid and ended, but not refunded")
+    if "stuck_in_processing" in wanted and placed.state == "processing" and order.moment("updated_at") < youngest:
+        said.append("in processing for long")
+    mapping = {str(one) for one in (options.get("status_mapping") or {}).values()}
+    if "status_mismatch" in wanted and mapping and placed.status not in mapping:
+        said.append(f"its status {placed.status!r} is none of the status mapping")
+    return ", ".join(said) or None
