@@ -93,10 +93,14 @@ class Missing(str):
 
 @dataclass(frozen=True, kw_only=True)
 class Ref:
-    """An id that a target learns while it writes; its label heads a column of the synchronisation tab."""
+    """An id that a target learns while it writes; its label heads a column of the synchronisation tab.
+
+    `sought`: people look for it first (a tracking number), so it stands at the top of a record's page as well.
+    """
 
     key: str
     label: str
+    sought: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -213,6 +217,12 @@ class Known(ABC):
 
         Other connections are looked at last (`ours` False): a record that came from another shop is nobody's here.
         """
+        return None
+
+    def earlier_due(self) -> str | None:
+        """The key of a record with the same number that was read before this one and is not through yet: it waits, is
+        being written by another worker, or is to be tried again. For targets where what belongs together has to come in
+        the order in which it arose. One read, no call."""
         return None
 
     def learn(self, **refs: str | None) -> None:

@@ -7,12 +7,15 @@ vendor's rate (`before`, `after`).
 
 from __future__ import annotations
 
+import html
 import ipaddress
 import json
 import logging
 import os
 import random
+import re
 import socket
+import ssl
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
@@ -21,6 +24,8 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from email.utils import parsedate_to_datetime
 from functools import cached_property
+from http.client import BadStatusLine, RemoteDisconnected
+from http.client import IncompleteRead as BadIncompleteRead
 from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import quote, urlsplit
 
@@ -28,7 +33,7 @@ import requests
 from requests.adapters import HTTPAdapter
 from urllib3 import HTTPConnectionPool, HTTPSConnectionPool, PoolManager
 from urllib3.connection import HTTPConnection, HTTPSConnection
-from urllib3.exceptions import ConnectTimeoutError, HTTPError, NewConnectionError, ReadTimeoutError
+from urllib3.exceptions import ConnectTimeoutError, HTTPError, IncompleteRead, NewConnectionError, ReadTimeoutError
 from urllib3.util import Retry, Timeout
 from urllib3.util import connection as sockets
 
@@ -44,6 +49,7 @@ CONNECT_SECONDS = 5.0
 READ_SECONDS = float(os.environ.get("CONNECTOR_READ_SECONDS") or 20)
 LARGEST_ANSWER = 64 * 1024 * 1024
 READ_TRIES = 4
+METADATA = ("169.254.169.254", "fd00:ec2::254")  # of clouds: they hand out the machine's own credentials
 NO_RETRIES = Retry(0, read=False)  # of urllib3: what may be repeated is decided here
 
 Query = Mapping[str, Any] | Sequence[tuple[str, Any]]
@@ -82,7 +88,14 @@ class Answer:
         return 200 <= self.status < 300
 
     def excerpt(self, length: int = 300) -> str:
-        text = " ".join(self.text.split())
+        """The beginning of the text as people read it: of a web page its words (else its title), never its markup."""
+        text = self.text
+        if text.lstrip().startswith("<"):
+            page = text[:20_000]
+            title = re.search(r"<title[^>]*>(.*?)</title>", page, re.IGNORECASE | re.DOTALL)
+            words = re.sub(r"(?is)<(script|style|head)\b.*?</\1>|<!--.*?-->|<[^>]*(>|$)", " ", page).strip()
+            text = html.unescape(words or (title[1] if title else "")) or "a web page without words"
+        text = " ".join(text.split())
         return text if len(text) <= length else text[:length] + "…"
 
 
@@ -127,7 +140,8 @@ def check_base_url(url: str, *, allow_private: bool) -> str:
     """The address as it is used, without a trailing slash. Raises ValueError with a sentence.
 
     Resolves the name: an address in a loopback, private or link-local network is refused unless allowed, here and
-    again whenever a connection is opened (a name may resolve to something else later).
+    again whenever a connection is opened (a name may resolve to something else later). The addresses where clouds hand
+    out a machine's credentials are refused always.
     """
     if any(sign.isspace() or not sign.isprintable() for sign in url.strip()):
         raise ValueError(f"The address {url!r} must not hold blanks or control characters.")
@@ -145,60 +159,85 @@ def check_base_url(url: str, *, allow_private: bool) -> str:
         port = parts.port
     except ValueError as error:
         raise ValueError(f"The address {url!r} has a port that is not a number from 1 to 65535.") from error
-    if not allow_private:
-        try:
-            found = socket.getaddrinfo(parts.hostname, port or 443, type=socket.SOCK_STREAM)
-        except (OSError, UnicodeError):
-            found = []  # the connection test says so in its words
-        for *_, address in found:
-            refuse_private(str(address[0]), parts.hostname)
+    try:
+        found = socket.getaddrinfo(
+            parts.hostname,
+            port or 443,
+            type=socket.SOCK_STREAM,
+            flags=socket.AI_NUMERICHOST if allow_private else 0,  # no name is looked up where any may be reached
+        )
+    except (OSError, UnicodeError):
+        found = []  # the connection test says so in its words
+    for *_, address in found:
+        refuse_address(str(address[0]), parts.hostname, allow_private=allow_private)
     return f"{parts.scheme}://{parts.netloc}{parts.path.rstrip('/')}"
 
 
-def refuse_private(address: str, host: str) -> None:
+def refuse_address(address: str, host: str, *, allow_private: bool) -> None:
+    """Raise ValueError with a sentence when this address must not be reached."""
     ip = ipaddress.ip_address(address.split("%")[0])
-    mapped = getattr(ip, "ipv4_mapped", None)
-    if not (mapped or ip).is_global or ip.is_multicast:
+    ip = getattr(ip, "ipv4_mapped", None) or ip
+    named = host if host == address else f"{host} ({address})"
+    if str(ip) in METADATA:
+        said = f"{named} is the address at which a cloud hands out this machine's own credentials. It is never called."
+        raise ValueError(said)
+    if not allow_private and (not ip.is_global or ip.is_multicast):
         raise ValueError(
-            f"{host if host == address else f'{host} ({address})'} is an address in a private network. "
+            f"{named} is an address in a private network. "
             "Set CONNECTOR_ALLOW_PRIVATE=1 where systems in the own network are meant to be reached."
         )
 
 
 class PrivateAddress(StopRun):
-    """A name resolved to a private address when the connection was opened."""
+    """A name resolved to an address that must not be reached when the connection was opened."""
 
 
-def _guarded_socket(connection: HTTPConnection) -> socket.socket:
+def _guarded_socket(connection: HTTPConnection, allow_private: bool) -> socket.socket:
+    """To the first address that answers; what is checked and what is used are the same."""
     host = connection._dns_host
     try:
         found = socket.getaddrinfo(host, connection.port, type=socket.SOCK_STREAM)
     except (OSError, UnicodeError) as error:
-        raise NewConnectionError(connection, f"the name {host} cannot be resolved: {error}") from error
+        raise NewConnectionError(connection, f"the name {host} cannot be resolved") from error
     for *_, address in found:
         try:
-            refuse_private(str(address[0]), host)
+            refuse_address(str(address[0]), host, allow_private=allow_private)
         except ValueError as error:
             raise PrivateAddress(str(error)) from error
-    try:
-        return sockets.create_connection(
-            (str(found[0][4][0]), connection.port),
-            connection.timeout,
-            source_address=connection.source_address,
-            socket_options=connection.socket_options,
-        )
-    except OSError as error:
-        raise NewConnectionError(connection, f"cannot connect to {host}: {error}") from error
+    trouble: OSError | None = None
+    for *_, address in found:
+        try:
+            return sockets.create_connection(
+                (str(address[0]), connection.port),
+                connection.timeout,
+                source_address=connection.source_address,
+                socket_options=connection.socket_options,
+            )
+        except OSError as error:
+            trouble = error
+    raise NewConnectionError(connection, f"cannot connect to {host}") from trouble
 
 
 class _GuardedHTTP(HTTPConnection):
+    allow_private = False
+
     def _new_conn(self) -> socket.socket:
-        return _guarded_socket(self)
+        return _guarded_socket(self, self.allow_private)
 
 
 class _GuardedHTTPS(HTTPSConnection):
+    allow_private = False
+
     def _new_conn(self) -> socket.socket:
-        return _guarded_socket(self)
+        return _guarded_socket(self, self.allow_private)
+
+
+class _OwnNetworkHTTP(_GuardedHTTP):
+    allow_private = True
+
+
+class _OwnNetworkHTTPS(_GuardedHTTPS):
+    allow_private = True
 
 
 class _GuardedHTTPPool(HTTPConnectionPool):
@@ -209,18 +248,29 @@ class _GuardedHTTPSPool(HTTPSConnectionPool):
     ConnectionCls = _GuardedHTTPS
 
 
-class _Adapter(HTTPAdapter):
-    """requests' own adapter; a guarded one connects to checked addresses only (checked and used are the same)."""
+class _OwnNetworkHTTPPool(HTTPConnectionPool):
+    ConnectionCls = _OwnNetworkHTTP
 
-    def __init__(self, guarded: bool, size: int) -> None:
-        self.guarded = guarded
+
+class _OwnNetworkHTTPSPool(HTTPSConnectionPool):
+    ConnectionCls = _OwnNetworkHTTPS
+
+
+class _Adapter(HTTPAdapter):
+    """requests' own adapter, which connects to checked addresses only."""
+
+    def __init__(self, allow_private: bool, size: int) -> None:
+        self.allow_private = allow_private
         super().__init__(pool_connections=2, pool_maxsize=size, max_retries=0)
 
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
         super().init_poolmanager(*args, **kwargs)
-        if self.guarded:
-            manager: PoolManager = self.poolmanager
-            manager.pool_classes_by_scheme = {"http": _GuardedHTTPPool, "https": _GuardedHTTPSPool}
+        manager: PoolManager = self.poolmanager
+        manager.pool_classes_by_scheme = (
+            {"http": _OwnNetworkHTTPPool, "https": _OwnNetworkHTTPSPool}
+            if self.allow_private
+            else {"http": _GuardedHTTPPool, "https": _GuardedHTTPSPool}
+        )
 
 
 class Client:
@@ -240,7 +290,7 @@ class Client:
         self.veil = Veil(account.secrets)
         self.clock_offset = 0.0  # seconds that the system's clock is ahead of ours, from the Date header
         self._clock_read = float("-inf")
-        self._adapter = _Adapter(not account.allow_private, size=32)
+        self._adapter = _Adapter(account.allow_private, size=32)
         self.transport: Transport = self._send
 
     # what a connector overrides
@@ -382,13 +432,17 @@ class Client:
             except requests.ConnectionError as failure:
                 if _never_sent(failure):
                     raise Unreachable(
-                        f"{self.account.name}: {self.base_url} cannot be reached: {_why(failure)}"
+                        f"{self.account.name}: {self.base_url} cannot be reached: {_why(failure, self.base_url)}"
                     ) from failure
-                raise self._lost(write, method, path, f"the connection broke ({_why(failure)})") from failure
+                raise self._lost(
+                    write, method, path, f"the connection broke ({_why(failure, self.base_url)})"
+                ) from failure
             except requests.Timeout as failure:
                 raise self._lost(write, method, path, f"no answer within {self.read_seconds:.0f} seconds") from failure
             except (requests.RequestException, OSError) as failure:
-                raise self._lost(write, method, path, f"the answer broke off ({_why(failure)})") from failure
+                raise self._lost(
+                    write, method, path, f"the answer broke off ({_why(failure, self.base_url)})"
+                ) from failure
             answer = Answer(status=status, headers=response.headers, text=text, method=method, path=path)
             self._read_clock(response.headers.get("Date"))
             try:
@@ -495,26 +549,53 @@ def _seconds(text: str | None) -> float | None:
         return None
 
 
-def _never_sent(failure: BaseException) -> bool:
-    """True when no connection was made at all, so that nothing can have been executed."""
+def _chain(failure: BaseException) -> list[BaseException]:
+    """The error and all that stands behind it: requests and urllib3 wrap each other's in several ways."""
     seen: list[BaseException] = []
     todo: list[Any] = [failure]
     while todo:
-        one = todo.pop()
-        if isinstance(one, BaseException) and one not in seen:
+        one = todo.pop(0)
+        if isinstance(one, BaseException) and not any(one is other for other in seen):
             seen.append(one)
-            if isinstance(one, NewConnectionError | ConnectTimeoutError | requests.ConnectTimeout):
-                return True
             todo += [*one.args, getattr(one, "reason", None), one.__cause__, one.__context__]
-    return False
+    return seen
 
 
-def _why(failure: BaseException) -> str:
-    inner: BaseException = failure
-    while True:
-        within = [getattr(inner, "reason", None), *inner.args[:1]]  # a reason may be a text: an SSLError's is
-        deeper = next((one for one in within if isinstance(one, BaseException)), None)
-        if deeper is None:
-            break
-        inner = deeper
-    return str(inner).split(": ", 1)[-1] if "object at 0x" in str(inner) else str(inner)
+def _never_sent(failure: BaseException) -> bool:
+    """True when no connection was made at all, so that nothing can have been executed."""
+    kinds = (NewConnectionError, ConnectTimeoutError, requests.ConnectTimeout)
+    return any(isinstance(one, kinds) for one in _chain(failure))
+
+
+def _why(failure: BaseException, url: str) -> str:
+    """What went wrong on the way, in words."""
+    parts = urlsplit(url)
+    port = parts.port or (443 if parts.scheme == "https" else 80)
+    chain = _chain(failure)
+
+    def any_of(*kinds: type[BaseException]) -> BaseException | None:
+        return next((one for one in chain if isinstance(one, kinds)), None)
+
+    system = next((one for one in chain if isinstance(one, OSError) and one.strerror), None)
+    said = str(system.strerror) if system else type(chain[-1]).__name__
+    if any_of(socket.gaierror, UnicodeError):
+        said = f"the name {parts.hostname} is not known (DNS); check it for a typing error"
+    elif any_of(ConnectionRefusedError):
+        said = f"nothing listens on port {port} there, or a firewall is in between"
+    elif refused := any_of(ssl.SSLCertVerificationError):
+        said = f"its TLS certificate is not trusted ({getattr(refused, 'verify_message', '') or 'unverified'})"
+    elif any_of(ssl.SSLError) and not any_of(ssl.SSLEOFError):
+        said = (
+            f"it does not speak TLS on port {port}; check whether the address begins with http:// or has another port"
+        )
+    elif any_of(ConnectTimeoutError, requests.ConnectTimeout):
+        said = f"no connection within {CONNECT_SECONDS:.0f} seconds; check the address, and firewalls in between"
+    elif any_of(ConnectionResetError, ConnectionAbortedError, BrokenPipeError, RemoteDisconnected, ssl.SSLEOFError):
+        said = "the other side closed the connection"
+    elif any_of(IncompleteRead, BadIncompleteRead):
+        said = "the answer ended too early"
+    elif any_of(BadStatusLine):
+        said = f"what answers on port {port} does not speak HTTP"
+    elif any_of(TimeoutError, ReadTimeoutError):
+        said = "it took too long"
+    return said

@@ -275,6 +275,8 @@ class Order:
     replaces: str | None = None  # number of the order that this one took the place of
     replaced_by: str | None = None  # number of the order that took its place
     fulfilment: Fulfilment = field(default=Fulfilment(), repr=False)
+    # what it was made from ("cart_id=55"), as a profile that is just making it would have learned it before
+    traces: tuple[str, ...] = field(default=(), repr=False)
     attributes: Mapping[str, Any] = field(default_factory=dict)  # the source's own fields by path, for mapping
     extra: Mapping[str, Any] = field(default_factory=dict)
 

@@ -112,9 +112,13 @@ class MemoryKnown(Known):
         self.finished = False
         self.others: set[str] = set()  # keys of the target that other records have
         self.notes: list[str] = []
+        self.before: str | None = None  # a record of the same number that is not through yet
 
     def taken(self, key: str) -> bool:
         return key in self.others
+
+    def earlier_due(self) -> str | None:
+        return self.before
 
     def learn(self, **refs: str | None) -> None:
         self.refs.update({key: value for key, value in refs.items() if value is not None})

@@ -81,6 +81,7 @@ class Lost(Exception):
 class Facts:
     """What the listing shows of a record, besides keys: taken from the shared record."""
 
+    kind: str | None = None
     store: str | None = None
     status: str | None = None
     customer: str | None = None
@@ -170,6 +171,7 @@ class Ledger:
             "tries": 0,
             "transient": False,
             "seen": decision.seen,
+            "kind": decision.facts.kind,
             "store": decision.facts.store,
             "source_status": decision.facts.status,
             "customer": decision.facts.customer,
@@ -390,6 +392,23 @@ class Ledger:
         with self.database.reading() as session:
             return session.scalar(query.limit(1)) is not None
 
+    def earlier_due(self, row: Any) -> str | None:
+        """The first record of the same number before this row that waits, is being written, or will be tried again."""
+        if row.source_number is None:
+            return None
+        unfinished = or_(
+            records.c.status.in_((SyncStatus.PENDING, SyncStatus.PROCESSING)),
+            and_(records.c.status == SyncStatus.FAILED, records.c.transient.is_(True)),
+        )
+        query = select(records.c.source_id).where(
+            records.c.profile_id == self.profile_id,
+            records.c.source_number == row.source_number,
+            records.c.id < row.id,
+            unfinished,
+        )
+        with self.database.reading() as session:
+            return session.scalar(query.order_by(records.c.id).limit(1))
+
     def counterparts(self, keys: Sequence[str]) -> dict[str, Counterpart]:
         """What these records of the profile's source are at its target, as far as any profile of the entity knows.
 
@@ -444,6 +463,32 @@ class Ledger:
         with self.database.reading() as session:
             wanted = query.where(own.c.id == self.profile_id, own.c.entity == profile.c.entity).limit(1)
             return session.scalar(wanted) is not None
+
+    def in_the_making(self) -> dict[str, str]:
+        """What profiles of the opposite direction are making at this profile's source just now, or may have made when
+        they were interrupted: each ref that they learned ("cart_id=55") → the record's number."""
+        profile = cast(Table, models.Profile.__table__)
+        own = profile.alias("own")
+        query = (
+            select(records.c.source_number, records.c.source_id, records.c.refs)
+            .join(profile, profile.c.id == records.c.profile_id)
+            .join(own, and_(own.c.from_id == profile.c.to_id, own.c.to_id == profile.c.from_id))
+            .where(
+                own.c.id == self.profile_id,
+                own.c.entity == profile.c.entity,
+                records.c.target_id.is_(None),
+                or_(
+                    records.c.status == SyncStatus.PROCESSING,
+                    and_(records.c.status == SyncStatus.PENDING, records.c.doubt_at.is_not(None)),
+                ),
+            )
+        )
+        with self.database.reading() as session:
+            return {
+                f"{name}={value}": row.source_number or row.source_id
+                for row in session.execute(query)
+                for name, value in (row.refs or {}).items()
+            }
 
     def sources_of(self, keys: Sequence[str]) -> dict[str, str]:
         """The source's records that are, or became, these records of the target: target key → source key."""

@@ -331,6 +331,7 @@ class SyncRecord(Base):
     source_id: Mapped[str] = mapped_column(Key(LONGEST_KEY))
     source_number: Mapped[str | None] = mapped_column(Line(128))
     target_id: Mapped[str | None] = mapped_column(Key(128))
+    kind: Mapped[str | None] = mapped_column(Line(16))  # what belongs to a sale: delivery, credit ...; None: itself one
     status: Mapped[str] = mapped_column(String(16))
     message: Mapped[str | None] = mapped_column(Words)
     setting: Mapped[str | None] = mapped_column(String(64))  # the setting that made it skipped

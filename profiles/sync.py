@@ -46,6 +46,7 @@ from connector import (
     Written,
 )
 from connector.client import dumps
+from connector.records import OrderKind
 from profiles import models, wiring
 from profiles.db import Database, DatabaseTrouble, now
 from profiles.fitting import ODD
@@ -64,6 +65,7 @@ RUN_PATIENCE_SECONDS = 180.0  # and so long in all
 FRUITLESS_LIMIT = 10  # a record that ends its worker so often without progress is set aside
 RENEWALS = 10  # new runs give a record that ran out of attempts so many new chances
 UNREACHABLE_LIMIT = 5  # records in a row that find the system closed end the run
+MAKING_SECONDS = 30.0  # so long a record waits that another profile may just have made
 RECONSIDER_DAYS, RECONSIDER_LIMIT = 14, 1000
 COUNTED = ("complete", "updated", "skipped", "failed", "pending")
 CACHED_RECORDS = 1000  # parsed records kept between reading and writing; memory does not grow beyond
@@ -118,6 +120,9 @@ class Attempt(Known):
 
     def counterpart(self, key: str) -> Counterpart | None:
         return self.ledger.counterparts([key]).get(key)
+
+    def earlier_due(self) -> str | None:
+        return self.ledger.earlier_due(self.row)
 
     def learn(self, **refs: str | None) -> None:
         """Committed at once, but for ids that a link keeps anyway: those go along with the next ones."""
@@ -453,6 +458,17 @@ class Run:
                 f"{origin.profile}) and is not sent back there."
             )
 
+    def _in_the_making(self, record: Any, row: Any) -> str | None:
+        """Why a record waits that another profile may just have made here, and does not know yet."""
+        traces = getattr(record, "traces", ())
+        if not traces or not self._opposed or not _untouched(row):
+            return None
+        made = self.ledger.in_the_making()
+        number = next((made[one] for one in traces if one in made), None)
+        if number is None:
+            return None
+        return f"It may be {number} of {self.target.connector.account.name}, which is being brought here just now; it waits."
+
     def _keep(self, decided: Sequence[tuple[Found, Any, Decision | None]]) -> None:
         """Store what was decided, a page at once; one by one where the database refuses it, so that one odd record
         fails by name and stops no other."""
@@ -528,6 +544,9 @@ class Run:
             return Decision(
                 status=SyncStatus.SKIPPED, message=str(error), setting=error.setting, facts=facts, seen=seen
             )
+        if said := self._in_the_making(record, row):
+            at = now() + timedelta(seconds=MAKING_SECONDS)
+            return Decision(status=SyncStatus.PENDING, message=said, next_attempt_at=at, facts=facts, seen=seen)
         told = self.target.check(record, options) if anew else []
         if odd := [sentence for sentence in told if ODD.search(sentence)]:
             raise RecordFailed("; ".join(odd))  # nobody can map a value that cannot be written down
@@ -600,6 +619,8 @@ class Run:
                     if self._opposed and _untouched(row):
                         back = self.ledger.counterparts([row.source_id])
                         self._refuse_returned(row.source_id, row.source_number, row, back)
+                        if self._in_the_making(record, row):
+                            continue
                     anew = self._admits(record, self.options(record), row)
                     for sentence in self.target.check(record, self.options(record)) if anew else ():
                         missing.setdefault(sentence)
@@ -721,6 +742,8 @@ class Run:
             if self._opposed and _untouched(row):
                 back = self.ledger.counterparts([row.source_id])
                 self._refuse_returned(row.source_id, row.source_number, row, back)
+                if said := self._in_the_making(record, row):
+                    raise RetryLater(said.rstrip("."), after=MAKING_SECONDS, counts=False)
             if self._admits(record, options, row) and (missing := self.target.check(record, options)):
                 raise RecordFailed(
                     f"{self.profile.entity} {row.source_number}: {'; '.join(missing)}.",
@@ -979,7 +1002,9 @@ def facts_of(record: Any) -> Facts:
     """What the listing shows; absent fields stay empty."""
     customer = getattr(record, "customer", None)
     total, currency = getattr(record, "grand_total", None), getattr(record, "currency", None)
+    kind = getattr(getattr(record, "fulfilment", None), "kind", OrderKind.SALE)
     return Facts(
+        kind=None if kind == OrderKind.SALE else str(kind),
         store=getattr(record, "store", None),
         status=getattr(record, "status", None),
         customer=getattr(customer, "key", None),

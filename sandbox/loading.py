@@ -49,6 +49,10 @@ def _orders(name: str, content: Any) -> list[dict[str, Any]]:
         rows = content["items"] if isinstance(content.get("items"), list) else []
     good, strangers = [], 0
     for row in rows:
+        if isinstance(row, dict) and "increment_id" in row and "items" in row and not isinstance(row["items"], list):
+            said = "%s: order %s is left out: its items are no list (%r)"
+            logger.warning(said, name, row["increment_id"], str(row["items"])[:40])
+            continue
         missing = [key for key in NEEDED if row.get(key) in (None, "")] if is_order(row) else list(NEEDED)
         if missing == list(NEEDED):
             strangers += 1

@@ -98,6 +98,7 @@ def arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     add("--document", action="store_true", help="with the document of the credit note")
     add("--pay-back", action="store_true", help="pay the credit note out")
     add("--status", type=float, metavar="ID", help="the status that follows")
+    add("--limit", type=int, metavar="N", help="for work: no more orders than this")
     add("--set", action="append", default=[], metavar="NAME=VALUE", help="any further field of the action's body")
     return parser.parse_args(argv)
 
@@ -132,7 +133,7 @@ def main(argv: Sequence[str] | None = None) -> int:
                 packages = ",".join(row["packageNumbers"])
                 print(row["id"], row["typeId"], row["statusId"], row["externalId"] or "-", packages or "-", sep="\t")
         elif options.action == "work":
-            print(*warehouse.work(), sep="\n")
+            print(*warehouse.work(limit=options.limit), sep="\n")
         else:
             print(json.dumps(warehouse.act(options.action, **body_of(options)), ensure_ascii=False, indent=1))
     except CannotWork as error:

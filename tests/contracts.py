@@ -223,3 +223,42 @@ def _check_magento(method: str, path: str, query: list[tuple[str, str]], body: A
         # SOURCE.md 5: more indices, snake_case and `fields` are missing from the schema.
         if not CRITERIA.match(name) and name != "fields" and name.split("[")[0] not in known:
             yield f"{key}: query parameter {name!r} is unknown"
+    for one in _magento().get(key or "", {}).get("parameters", ()):
+        if one["in"] == "body" and body is not None:
+            yield from _check_shape(str(key), one["schema"], body, "body")
+
+
+def _snake(name: str) -> str:
+    return re.sub(r"(?<=[a-z0-9])([A-Z])", lambda one: f"_{one[1].lower()}", name)
+
+
+@functools.cache
+def _definitions() -> dict[str, Any]:
+    found = json.loads((shared() / "contracts/magento/subset-orders-admin-2.4.9.json").read_text())
+    return dict(found["definitions"])
+
+
+def _check_shape(key: str, schema: dict[str, Any], value: Any, at: str) -> Iterator[str]:
+    """A body against its definition. Names may be written in camelCase; numbers and texts of digits are the same to
+    Magento (recordings send either)."""
+    if "$ref" in schema:
+        schema = _definitions().get(schema["$ref"].rsplit("/", 1)[-1], {})
+    if schema.get("type") == "array" and isinstance(value, list):
+        for element in value:
+            yield from _check_shape(key, schema.get("items", {}), element, f"{at}[]")
+    elif "properties" in schema and isinstance(value, dict):
+        given = {_snake(name): inner for name, inner in value.items()}
+        known = {_snake(name): inner for name, inner in schema["properties"].items()}
+        for name in schema.get("required", ()):
+            if _snake(name) not in given:
+                yield f"{key}: required field {at}.{name} is missing"
+        for name, inner in given.items():
+            if name not in known:
+                yield f"{key}: field {at}.{name} is unknown"
+            elif inner is not None:
+                yield from _check_shape(key, known[name], inner, f"{at}.{name}")
+    elif schema.get("type") in JSON_TYPES and value is not None:
+        wanted = JSON_TYPES[schema["type"]]
+        digits = schema["type"] in ("integer", "number") and isinstance(value, str) and value.isdigit()
+        if not digits and (not isinstance(value, wanted) or (isinstance(value, bool) and bool not in wanted)):
+            yield f"{key}: field {at} should be {schema['type']}, got {value!r}"

@@ -11,7 +11,11 @@ from sandbox.magento.shop import Shop
 
 
 def build(orders_from: Path | None = None, count: int = 200, seed: int = 1) -> Shop:
-    """A shop with the orders of a folder, or with generated ones dated before this moment."""
+    """A shop with the orders of a folder, or with generated ones dated before this moment. ValueError when the folder has
+    none."""
     if orders_from is not None:
-        return Shop(source.load(orders_from))
+        found = source.load(orders_from)
+        if not found:
+            raise ValueError(f"the folder {orders_from} holds no orders (files *.json, as GET /V1/orders gives them).")
+        return Shop(found)
     return Shop(source.generate(count, seed, datetime.now(UTC)))

@@ -15,6 +15,7 @@ from sandbox.cart import STORES, Line, Store, rate
 from sandbox.magento import catalog
 from sandbox.magento.actions import either
 from sandbox.magento.customers import find as find_customer
+from sandbox.magento.directory import REGIONS
 from sandbox.magento.orders import stamp
 from sandbox.magento.refusal import Refused, required
 from sandbox.money import ZERO, cents, number, plain
@@ -206,6 +207,8 @@ def address(sent: Any, kind: str) -> dict[str, Any]:
     names = {"countryId": "country_id", "regionCode": "region_code", "regionId": "region_id", "vatId": "vat_id"}
     found = {names.get(str(name), str(name)): value for name, value in sent.items()}
     missing = [name for name in NEEDED if not found.get(name)]
+    if found.get("country_id") in REGIONS and not found.get("region_id"):
+        missing.append("regionId")
     if missing:
         lines = " ".join(f'"{name}" is required. Enter and try again.' for name in missing)
         raise Refused(400, f"Please check the {kind} address information. %1", [lines])

@@ -3,6 +3,7 @@
 from decimal import Decimal
 from typing import Any
 
+from sandbox.magento.refusal import Refused
 from sandbox.magento.stores import Stores
 
 NAMES = (
@@ -31,6 +32,9 @@ COUNTRIES = [
     }
     for two, three, name in NAMES
 ]
+REGIONS = {  # of the countries where an address needs one, by the shop's first configuration
+    "US": ((12, "CA", "California"), (43, "NY", "New York"), (57, "TX", "Texas")),
+}
 MODULES = (
     "Magento_Store",
     "Magento_Directory",
@@ -66,3 +70,12 @@ def currency(stores: Stores) -> dict[str, Any]:
         "available_currency_codes": codes,
         "exchange_rates": [{"currency_to": code, "rate": RATES[code]} for code in codes if code in RATES],
     }
+
+
+def country(code: str) -> dict[str, Any]:
+    """One country with its regions. Refused with 404 when there is none."""
+    for one in COUNTRIES:
+        if one["id"] == code:
+            regions = [{"id": str(id), "code": short, "name": name} for id, short, name in REGIONS.get(code, ())]
+            return {**one, "available_regions": regions} if regions else one
+    raise Refused(404, "The country isn't available.")

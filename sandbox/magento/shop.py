@@ -14,7 +14,7 @@ from sandbox.magento import actions, columns, controls, documents, projection, p
 from sandbox.magento.access import Access
 from sandbox.magento.carts import Carts, store_of
 from sandbox.magento.customers import GROUPS
-from sandbox.magento.directory import COUNTRIES, MODULES, currency
+from sandbox.magento.directory import COUNTRIES, MODULES, country, currency
 from sandbox.magento.orders import Order, Orders, stamp
 from sandbox.magento.refusal import (
     FIREWALL,
@@ -406,6 +406,7 @@ ROUTES = compiled(
         ("GET", "/modules", "Magento_Backend::admin", _modules),
         ("GET", "/directory/currency", None, lambda s, r, p: currency(s.stores)),
         ("GET", "/directory/countries", None, lambda s, r, p: COUNTRIES),
+        ("GET", "/directory/countries/{code}", None, lambda s, r, p: country(p["code"])),
         ("POST", "/integration/admin/token", None, _token),
         *ROWS,
     )

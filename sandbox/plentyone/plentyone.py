@@ -2,6 +2,7 @@
 
 import copy
 import threading
+from email.utils import format_datetime
 from typing import Any
 from urllib.parse import parse_qsl, unquote
 
@@ -71,13 +72,14 @@ class PlentyOne:
         self.budget = Budget(tenant=self.tenant)
 
     def handle(self, request: Request) -> Response:
-        """Answer one call. The JSON is written under the lock, so that no other call changes it meanwhile."""
+        """Answer one call, dated by the tenant's clock. The JSON is written under the lock, so that no other call changes it meanwhile."""
         with self._lock:
             if not (request.path == "/rest" or request.path.startswith("/rest/")):
                 return worded(404)
             headers, refusal = self.budget.take(request.method)
             response = refusal or self._answer(request)
-            response.headers = {**headers, **response.headers}
+            dated = format_datetime(self.tenant.exact_now.replace(microsecond=0), usegmt=True)
+            response.headers = {"Date": dated, **headers, **response.headers}
             if not isinstance(response.body, str | bytes):
                 response.body, response.content_type = to_json(response.body), "application/json"
             return response

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 import socket
 import threading
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
 from urllib.parse import quote
 
 import pytest
@@ -123,14 +125,49 @@ def test_a_slow_write_is_in_doubt(server: Server) -> None:
 def test_a_refused_connection_changes_nothing_and_says_so() -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
-        made = client(f"http://127.0.0.1:{taken.getsockname()[1]}")
-        with pytest.raises(Unreachable, match="cannot be reached"):
+        port = taken.getsockname()[1]
+        made = client(f"http://127.0.0.1:{port}")
+        with pytest.raises(Unreachable, match=f"cannot be reached: nothing listens on port {port} there") as caught:
             made.call("POST", "/x", body={})
+    assert "Errno" not in str(caught.value)
 
 
-def test_an_unknown_host_says_its_name() -> None:
-    with pytest.raises(Unreachable, match=r"no-such-host\.invalid"):
-        client("http://no-such-host.invalid").call("GET", "/x")
+@pytest.mark.parametrize("allow_private", [True, False])
+def test_an_unknown_host_says_its_name(allow_private: bool) -> None:
+    with pytest.raises(Unreachable, match=r"the name no-such-host\.invalid is not known \(DNS\)") as caught:
+        client("http://no-such-host.invalid", allow_private=allow_private).call("GET", "/x")
+    assert "Errno" not in str(caught.value)
+
+
+def test_tls_where_none_is_spoken_is_said_in_words(server: Server) -> None:
+    address = server.url.replace("http:", "https:")
+    with pytest.raises(RetryLater, match=r"does not speak TLS on port|the other side closed") as caught:
+        client(address).call("GET", "/x", tries=1)
+    assert "SSL" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("trouble", "said"), [(hang_up, "the other side closed the connection"), (half, "ended too early")]
+)
+def test_a_broken_connection_is_told_in_words(server: Server, trouble: Behaviour, said: str) -> None:
+    server.behaviours = [trouble]
+    with pytest.raises(RetryLater, match=said) as caught:
+        client(server.url).call("GET", "/x", tries=1)
+    assert not re.search(r"Error|Exception|Remote end|\(\'|Incomplete", str(caught.value))
+
+
+def test_every_address_of_a_name_is_tried(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    real = socket.getaddrinfo
+    port = int(server.url.rsplit(":", 1)[1])
+
+    def two(host: str, *rest: Any, **more: Any) -> Any:
+        if host != "two.example":
+            return real(host, *rest, **more)
+        return [*real("127.0.0.9", port, type=socket.SOCK_STREAM), *real("127.0.0.1", port, type=socket.SOCK_STREAM)]
+
+    monkeypatch.setattr(socket, "getaddrinfo", two)
+    server.behaviours = [say(200, "{}")]
+    assert client(f"http://two.example:{port}").call("GET", "/x").data == {}
 
 
 def test_a_rate_refusal_waits_and_repeats_even_a_write(server: Server) -> None:
@@ -154,7 +191,7 @@ def test_redirects_are_refused_with_the_address_to_enter(server: Server) -> None
 
 @pytest.mark.parametrize(
     "address",
-    ["http://127.0.0.1", "http://127.1", "http://[::1]", "http://10.0.0.7", "http://169.254.169.254", "http://localhost",
+    ["http://127.0.0.1", "http://127.1", "http://[::1]", "http://10.0.0.7", "http://169.254.0.7", "http://localhost",
      "http://0x7f000001", "http://192.168.1.1:8080", "http://[::ffff:10.0.0.1]", "http://0.0.0.0"],
 )  # fmt: skip
 def test_private_addresses_are_refused_unless_allowed(address: str) -> None:
@@ -183,6 +220,25 @@ def test_a_name_that_turns_private_after_the_check_is_refused_when_connecting(
     with pytest.raises(StopRun, match="private network"):
         client(f"http://shop.example:{port}", allow_private=False).call("GET", "/x")
     assert server.seen == []
+
+
+@pytest.mark.parametrize(
+    "address",
+    ["http://169.254.169.254", "http://0xa9fea9fe", "http://[fd00:ec2::254]", "http://[::ffff:169.254.169.254]"],
+)
+def test_the_address_of_a_clouds_credentials_is_refused_whatever_is_allowed(address: str) -> None:
+    for allowed in (True, False):
+        with pytest.raises(ValueError, match="a cloud hands out this machine's own credentials"):
+            check_base_url(address, allow_private=allowed)
+
+
+def test_a_name_that_leads_to_a_clouds_credentials_is_refused_when_connecting(monkeypatch: pytest.MonkeyPatch) -> None:
+    real = socket.getaddrinfo
+    monkeypatch.setattr(
+        socket, "getaddrinfo", lambda host, *rest, **more: real("169.254.169.254", 80, type=socket.SOCK_STREAM)
+    )
+    with pytest.raises(StopRun, match="a cloud hands out this machine's own credentials"):
+        client("http://shop.example", allow_private=True).call("GET", "/x")
 
 
 def test_a_query_repeats_its_lists_and_leaves_out_what_is_none() -> None:

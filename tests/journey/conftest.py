@@ -99,8 +99,9 @@ class Host:
         out, error = process.communicate(timeout=timeout)
         return subprocess.CompletedProcess(arguments, process.returncode, out, error)
 
-    def apply(self, **changes: Any) -> None:
-        """Two connections and the profile; `changes` go into its global settings."""
+    def apply(self, answers: dict[str, Any] | None = None, **changes: Any) -> None:
+        """Two connections and the profile *Order export*; `changes` go into its global settings. With `answers`, the
+        settings of the other direction, *Order import* as well."""
         shop = {"consumer_key": "ck", "consumer_secret": "cs", "access_token": "at", "access_token_secret": "ats"}
         erp = {"username": "connector", "password": "env:PLENTY_PASSWORD", "index_lag_seconds": 2}
         mapping = {method: {"method_id": 6000} for method in METHODS}
@@ -143,18 +144,21 @@ class Host:
                 }
             ],
         }
+        if answers is not None:
+            back = {**document["profiles"][0], "name": "Order import", "direction": "import"}  # type: ignore[dict-item]
+            document["profiles"].append({**back, "from": "erp", "to": "shop", "settings": {"global": answers}})
         file = self.folder / "setup.yaml"
         file.write_text(yaml.safe_dump(document))
         done = self.call("apply", str(file))
         assert done.returncode == 0, done.stdout + done.stderr
 
-    def run(self, *options: str) -> dict[str, Any]:
-        done = self.call("run", "Order export", "--json", *options)
+    def run(self, *options: str, profile: str = "Order export") -> dict[str, Any]:
+        done = self.call("run", profile, "--json", *options)
         assert done.stdout.strip(), done.stderr
         return {**json.loads(done.stdout.strip().splitlines()[-1]), "exit": done.returncode}
 
-    def records(self, status: str | None = None) -> list[dict[str, Any]]:
-        done = self.call("records", "Order export", "--json", *(["--status", status] if status else []))
+    def records(self, status: str | None = None, *, profile: str = "Order export") -> list[dict[str, Any]]:
+        done = self.call("records", profile, "--json", *(["--status", status] if status else []))
         return list(json.loads(done.stdout))
 
 

@@ -61,9 +61,11 @@ class World:
     ids: Iterator[int] = field(default_factory=lambda: itertools.count(1000))
     clock: Iterator[int] = field(default_factory=lambda: itertools.count(1))
 
-    def place(self, number: str, *, customer: str = "anna", status: str = "new", total: str = "10.00") -> None:
+    def place(
+        self, number: str, *, customer: str = "anna", status: str = "new", total: str = "10.00", **more: str
+    ) -> None:
         with self.guard:
-            self.orders[number] = {"number": number, "customer": customer, "status": status, "total": total}
+            self.orders[number] = {"number": number, "customer": customer, "status": status, "total": total, **more}
             self.touch(number)
 
     def touch(self, number: str, **changed: Any) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -67,6 +68,9 @@ class BackOrders(DeskOrders):
 
 class AnsweredOrders(ShopOrders):
     """The shop as a target: it answers orders of its own, and creates those that it does not know."""
+
+    def parse(self, payload: dict[str, Any]) -> Order:
+        return replace(super().parse(payload), traces=(f"cart={payload.get('cart')}",))
 
     takes_back = True
     refs = (Ref(key="id", label="Shop ID"), Ref(key="status", label="Shop status"))
@@ -281,3 +285,31 @@ def test_a_credit_note_leads_to_its_sale_and_that_to_the_export(database: Databa
         for one in session.query(models.SyncRecord).filter(models.SyncRecord.source_number == "100"):
             found = {(row.profile_id, row.source_id) for row in history.kin(session, one)}
             assert found == {(there, "100"), (back, id), (back, "5901")}, one.source_id
+
+
+def test_an_order_that_the_import_may_just_have_made_waits_until_that_is_known(
+    database: Database, world: World
+) -> None:
+    there, back = both(database)
+    world.created.append({"id": "900", "number": "E-7", "total": "5.00", "status": "new"})
+    moment = now()
+    with database.session() as session:
+        session.add(
+            models.SyncRecord(
+                profile_id=back, source_id="900", source_number="E-7", version="0", status="pending", refs={"cart": "55"},
+                attempts=1, tries=1, transient=False, forced=False, doubt_at=moment, created_at=moment, updated_at=moment,
+            )
+        )  # fmt: skip
+    world.place("S55", status="unmapped", cart="55")
+    world.place("S56", status="new", cart="56")
+    result = sync.run(database, there)
+    assert "Nothing was sent" not in result.message
+    found = rows(database, there)
+    assert (found["S55"].status, found["S56"].status) == ("pending", "complete")
+    assert "It may be E-7 of desk of Order export" in str(found["S55"].message)
+    with database.session() as session:
+        session.query(models.SyncRecord).filter_by(profile_id=back).update({"target_id": "S55", "status": "complete"})
+        session.query(models.SyncRecord).filter_by(profile_id=there).update({"next_attempt_at": None})
+    sync.run(database, there)
+    assert rows(database, there)["S55"].status == "skipped"
+    assert [one["number"] for one in world.created] == ["E-7", "S56"]

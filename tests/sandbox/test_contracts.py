@@ -14,7 +14,7 @@ from sandbox.plentyone import build, children, documents, packages
 from sandbox.server import Server
 from tests.conftest import shared
 from tests.contracts import operation, violations
-from tests.sandbox.test_magento import Shop, query
+from tests.sandbox.conftest import Shop, query
 from tests.sandbox.test_magento_carts import information
 from tests.sandbox.test_magento_papers import place
 from tests.sandbox.test_plentyone import SKUS, Api

@@ -1,32 +1,17 @@
 """Orders that come into the Magento stand-in from outside: carts, customers, articles, rows as they are sent."""
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
-from sandbox.magento import build
-from sandbox.server import Server
-from tests.sandbox.test_magento import Shop, query
+from tests.sandbox.conftest import Shop, query
 from tests.sandbox.test_magento_papers import JSON, place, state
 
 WHERE = {"firstname": "Eva", "lastname": "Fremd", "street": ["Weg 1"], "city": "Ulm", "postcode": "89073"}
 WHERE |= {"country_id": "DE", "telephone": "0731", "email": "eva@example.com"}  # type: ignore[dict-item]
 
 
-@pytest.fixture(scope="module")
-def server() -> Iterator[Server]:
-    running = Server(build(count=40, seed=5), 0)
-    running.start()
-    yield running
-    running.stop()
-
-
-@pytest.fixture
-def shop(server: Server) -> Shop:
-    found = Shop(server)
-    found.control("reset")
-    return found
+SIZE = {"count": 40, "seed": 5}
 
 
 def information(**changes: Any) -> JSON:

@@ -1,32 +1,17 @@
 """Invoices, shipments and credit memos of the Magento stand-in: money, state, mails, repeats."""
 
-from collections.abc import Iterator
 from decimal import Decimal
 from typing import Any
 
 import pytest
 import requests
 
-from sandbox.magento import build
-from sandbox.server import Server
-from tests.sandbox.test_magento import Shop, query
+from tests.sandbox.conftest import Shop, query
 
 JSON = dict[str, Any]
 
 
-@pytest.fixture(scope="module")
-def server() -> Iterator[Server]:
-    running = Server(build(count=220, seed=3), 0)
-    running.start()
-    yield running
-    running.stop()
-
-
-@pytest.fixture
-def shop(server: Server) -> Shop:
-    found = Shop(server)
-    found.control("reset")
-    return found
+SIZE = {"count": 220, "seed": 3}
 
 
 def state(shop: Shop) -> JSON:
@@ -368,6 +353,7 @@ def test_the_second_invoice_has_no_shipping_to_refund(shop: Shop) -> None:
     assert shop.get(f"creditmemo/{answer.json()}").json()["grand_total"] == 9.99
 
 
+@pytest.mark.slow
 def test_every_order_of_the_shop_is_divided_without_losing_a_cent(shop: Shop) -> None:
     """One piece at a time, invoiced and refunded, in both currencies, with discounts, taxes, bundles and credits."""
     shop.control("configure", refuse_offline_refund=False)

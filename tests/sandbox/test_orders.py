@@ -289,6 +289,13 @@ def test_lists_and_exports_are_loaded_too(tmp_path: Path) -> None:
     assert {order["entity_id"] for order in orders.load(tmp_path)} == {1, 2, 3, 4}
 
 
+def test_an_order_whose_items_are_no_list_is_named(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    write(tmp_path, "odd.json", '{"entity_id":1,"increment_id":"A5","updated_at":"x","items":"none"}')
+    with caplog.at_level(logging.WARNING):
+        assert orders.load(tmp_path) == []
+    assert "odd.json: order A5 is left out: its items are no list" in caplog.text
+
+
 def test_what_is_no_order_is_named_and_left_out(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     write(tmp_path, "broken.json", "{")
     write(tmp_path, "customer.json", '{"id": 1}')
