@@ -10,7 +10,7 @@ from __future__ import annotations
 import threading
 import time
 from abc import ABC
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -365,9 +365,12 @@ class Resource(ABC):
         "documents". A source that has them reads them along; asked once per run."""
         return frozenset()
 
-    def unsettled(self, options: Options, last: datetime | None) -> Iterator[tuple[str, str]] | None:
+    def unsettled(
+        self, options: Options, last: datetime | None, ours: Callable[[Sequence[str]], Collection[str]]
+    ) -> Iterator[tuple[str, str]] | None:
         """Keys of the target's own records that should have come further by now, each with a sentence that says why:
-        their source's records are read and written anew. None: not now (a setting, or `last` time is not long ago)."""
+        their source's records are read and written anew. None: not now (a setting, or `last` time is not long ago).
+        `ours` tells which of some keys have such a record at all."""
         return None
 
     def check(self, record: Any, options: Options) -> list[str]:

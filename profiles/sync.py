@@ -366,7 +366,7 @@ class Run:
         """What the target finds unfinished at itself is put back to pending, whatever became of it before."""
         with self.database.reading() as session:
             last = session.get_one(models.Profile, self.profile.id).rechecked_at
-        unsettled = self.target.unsettled(self.options(), last)
+        unsettled = self.target.unsettled(self.options(), last, lambda keys: self.ledger.sources_of(keys).keys())
         if unsettled is None:
             return
         reasons = dict(unsettled)
@@ -866,6 +866,7 @@ class Run:
             line: dict[str, Any] = {"source_id": found.key, "source_number": found.number, "calls": []}
             missing: OrderedDict[str, None] = OrderedDict()
             decision = self._decide(found, row, missing)
+            line["kind"] = decision.facts.kind if decision is not None else row.kind if row is not None else None
             if decision is None:
                 line.update(action="skip", message="Nothing changed since it was written.")
                 if asked and row is not None and row.target_id:

@@ -103,6 +103,12 @@ class MagentoClient(Client):
             return f"/V1/{route}"
         return f"{'/index.php' if self.index_php else ''}/rest/{quote(store, safe='')}/V1/{route}"
 
+    @property
+    def lag(self) -> float:
+        """Seconds after which a call whose answer was lost has ended in the shop, or never will: PHP goes on when its
+        caller is gone, and what it makes shows only then."""
+        return self.read_seconds / 2
+
     def ask(
         self,
         method: str,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 
 from connector import Options, Payload
@@ -20,8 +20,10 @@ FIELDS = (
 STAMP = "%Y-%m-%d %H:%M:%S"
 
 
-def orders(client: MagentoClient, options: Options, now: datetime) -> Iterator[tuple[str, str]]:
-    """(entity_id, why), oldest first, no more than the settings allow."""
+def orders(
+    client: MagentoClient, options: Options, now: datetime, ours: Callable[[Sequence[str]], Collection[str]]
+) -> Iterator[tuple[str, str]]:
+    """(entity_id, why) of orders that were exported, oldest first, no more than the settings allow."""
     youngest = now - timedelta(days=options.incomplete_min_age_days)
     oldest = now - timedelta(days=options.incomplete_max_age_days)
     filters = [
@@ -38,13 +40,18 @@ def orders(client: MagentoClient, options: Options, now: datetime) -> Iterator[t
         )
         rows, _ = client.rows("orders", query)
         fresh = [one for one in rows if isinstance(one, dict) and int(one.get("entity_id") or 0) > last]
-        for row in fresh:
-            last = int(row["entity_id"])
-            if why := _why(row, options, youngest):
-                yield str(last), f"Order {row.get('increment_id')}: {why}."
-                found += 1
-                if found >= options.incomplete_batch_limit:
-                    return
+        reasons = {
+            str(one["entity_id"]): f"Order {one.get('increment_id')}: {why}."
+            for one in fresh
+            if (why := _why(one, options, youngest))
+        }
+        exported = set(ours(list(reasons))) if reasons else set()
+        for id in (one for one in reasons if one in exported):
+            yield id, reasons[id]
+            found += 1
+            if found >= options.incomplete_batch_limit:
+                return
+        last = max((int(one["entity_id"]) for one in fresh), default=last)
         if len(rows) < PAGE or not fresh:
             return
 

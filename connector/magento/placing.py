@@ -52,7 +52,6 @@ from connector.magento.client import MagentoClient, criteria
 from connector.records import LineKind, Order, OrderLine, cents
 from connector.settings import mapped
 
-LAG = 30.0  # seconds after which a call whose answer was lost has ended in the shop, or never will
 GOODS = (LineKind.PRODUCT, LineKind.BUNDLE, LineKind.GIFT_CARD)  # components come with their bundle
 CHOICES = ("configurable", "bundle", "grouped", "giftcard")  # types whose SKU alone does not say what is meant
 NOT_SENT = ("virtual", "downloadable")
@@ -145,11 +144,11 @@ class _Placing:
         )
 
     def _patience(self, what: str) -> None:
-        if self.known.doubt and self.known.doubt_age < LAG:
+        if self.known.doubt and self.known.doubt_age < self.client.lag:
             raise RetryLater(
                 f"Order {self.record.number}: {what} may have been made by an earlier attempt; it is looked up again before "
                 "it is sent again",
-                after=LAG - self.known.doubt_age + 0.5,
+                after=self.client.lag - self.known.doubt_age + 0.5,
                 counts=False,
             )
 

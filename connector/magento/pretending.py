@@ -13,7 +13,7 @@ from connector.records import Order
 DONE = re.compile(r"/V1/orders/[^/]+/(cancel|hold|unhold|comments|emails)$")
 TRACK = re.compile(r"/V1/shipment/track$")
 
-FIXED = Origin(said="fixed")
+FIXED = Origin(said="a fixed value")
 MADE = Origin(said="an id of the shop's order")
 
 

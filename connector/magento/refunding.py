@@ -16,6 +16,7 @@ from connector.magento import adjusting, standing
 from connector.magento.answers import Refused
 from connector.magento.placed import items
 from connector.magento.reading import ZERO, number, plain
+from connector.magento.shipping import pieces_of
 from connector.magento.work import Work, has_document, status_in
 from connector.records import CENT, DocumentKind, LineKind, Order, cents
 
@@ -52,6 +53,8 @@ def bring(work: Work) -> Decimal | None:
     """What was given back. Raises RecordFailed where the amount cannot be given back, or came out otherwise."""
     if work.doubt:
         _adopt(work)
+    if not work.ref("creditmemo_id") and work.placed.fields.amount("total_refunded"):
+        _made_there(work)
     ways: Mapping[str, Decimal] = {}
     if not work.listed("creditmemo_id"):
         _possible(work)
@@ -128,8 +131,9 @@ def _possible(work: Work) -> None:
         )
 
 
-def _plan(work: Work) -> Plan:
-    placed, total = work.placed, _total(work)
+def _given_back(work: Work) -> tuple[dict[str, Decimal], Decimal]:
+    """Pieces by head, and what goes back of the shipping."""
+    placed = work.placed
     quantities: dict[str, Decimal] = {}
     shipping = ZERO
     for line in work.order.lines:
@@ -147,6 +151,12 @@ def _plan(work: Work) -> Plan:
                 quantities[head.id] = max(quantities.get(head.id, ZERO), pieces // 1 if pieces >= 1 else ZERO)
             else:
                 quantities[head.id] = quantities.get(head.id, ZERO) + pieces
+    return quantities, shipping
+
+
+def _plan(work: Work) -> Plan:
+    placed, total = work.placed, _total(work)
+    quantities, shipping = _given_back(work)
     for head in placed.heads:
         if (pieces := quantities.get(head.id, ZERO)) > head.to_refund:
             work.known.note(
@@ -285,6 +295,20 @@ def _adopt(work: Work) -> None:
         work.known.learn(id=f"creditmemo/{ours[0]['entity_id']}", creditmemo_id=ids)
         work.reset = True
         work.done.append(f"credit memo {ids} found, which an earlier attempt had made")
+
+
+def _made_there(work: Work) -> None:
+    """People, or the export that is just making this credit note from it, have it in the shop already: a memo without our
+    sign over the same pieces and the same amount. Nothing goes back twice."""
+    for one in work.papers("creditmemos"):
+        id = str(one["entity_id"])
+        if work.mark_of(one) is not None or cents(number(one.get("grand_total")) or ZERO) != _total(work):
+            continue
+        pieces = {head: count for head, count in _given_back(work)[0].items() if count}
+        if pieces_of(one, work.placed) == pieces and not work.known.taken(f"creditmemo/{id}"):
+            work.known.learn(id=f"creditmemo/{id}", creditmemo_id=id)
+            work.done.append(f"credit memo {id} was made in the shop already")
+            return
 
 
 def _read(work: Work, id: str) -> Decimal:

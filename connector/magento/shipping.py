@@ -94,6 +94,12 @@ def _load(work: Work) -> Load | None:
         if not work.placed.to_ship:
             if fresh and not work.listed("shipment_ids") and _tracks(work, fresh):
                 _adopt(work, _candidates(work), alone=True)  # shipped in the shop by hand
+                if not work.listed("shipment_ids"):
+                    numbers = ", ".join(str(one["track_number"]) for one in _tracks(work, fresh))
+                    work.known.note(
+                        f"Tracking number {numbers} is not in Magento: nothing is left to ship there, and no shipment "
+                        "is known to be the one."
+                    )
             return None
         return _allowed(work, Load(quantities=None, packages=fresh, whole=True))
     lines = [(line.key, line.quantity) for line in work.order.lines if _goods(line, work.order)]
@@ -353,10 +359,11 @@ def _as_sent(work: Work, paper: Payload) -> bool:
     if work.order.fulfilment.kind is OrderKind.SALE:
         return False
     lines = [(line.key, line.quantity) for line in work.order.lines if _goods(line, work.order)]
-    return _quantities(paper, work.placed) == _sum(work, lines)
+    return pieces_of(paper, work.placed) == _sum(work, lines)
 
 
-def _quantities(paper: Payload, placed: Placed) -> dict[str, Decimal]:
+def pieces_of(paper: Payload, placed: Placed) -> dict[str, Decimal]:
+    """Pieces by head that a shipment or credit memo names."""
     heads = {head.id for head in placed.heads}
     told: dict[str, Decimal] = {}
     for one in _loose(paper, "items"):

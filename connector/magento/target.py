@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from datetime import datetime
 from functools import cached_property
 from typing import Any
@@ -57,13 +57,15 @@ class OrderTarget(Resource):
             if one.required and one.matters(options) and not options.get(one.name)
         ]
 
-    def unsettled(self, options: Options, last: datetime | None) -> Iterator[tuple[str, str]] | None:
+    def unsettled(
+        self, options: Options, last: datetime | None, ours: Callable[[Sequence[str]], Collection[str]]
+    ) -> Iterator[tuple[str, str]] | None:
         if not options.incomplete_detection_enabled:
             return None
         now = self.host.now()
         if last is not None and now - last < overdue.EVERY:
             return None
-        return overdue.orders(self.client, options, now)
+        return overdue.orders(self.client, options, now, ours)
 
     def pretend(self, method: str, path: str, body: Any) -> Any:
         made = carts.pretended(method, path, body)

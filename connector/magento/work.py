@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from connector import InDoubt, Known, Options, Payload, RecordFailed
+from connector import InDoubt, Known, Options, Payload, RecordFailed, RetryLater
 from connector.magento.client import MagentoClient, criteria
 from connector.magento.placed import Placed
 from connector.records import DocumentKind, Order
@@ -63,6 +63,15 @@ class Work:
         return self.client.ask("GET", route, query=query, reference=self.order.number).data
 
     def send(self, route: str, body: Payload | None = None) -> Any:
+        """Raises RetryLater while a call whose answer was lost may still be at work in the shop: what was read before it
+        ended does not show what it makes."""
+        if self.doubt and self.known.doubt_age < self.client.lag:
+            raise RetryLater(
+                f"{self.name}: an earlier attempt may still be at work in Magento; it is looked at again before anything is "
+                "sent again",
+                after=self.client.lag - self.known.doubt_age + 0.5,
+                counts=False,
+            )
         return self.client.ask("POST", route, body=body, reference=self.order.number).data
 
     def make(self, route: str, body: Payload) -> str:

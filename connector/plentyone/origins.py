@@ -18,7 +18,7 @@ from connector.plentyone.lines import WAREHOUSE as ITEM_WAREHOUSE
 from connector.plentyone.shapes import rows
 from connector.records import Order
 
-FIXED = Origin(said="fixed")
+FIXED = Origin(said="a fixed value")
 MADE = Origin(said="an id that PlentyONE gives")
 REFUNDS = Origin(path="fulfilment.refunds")
 

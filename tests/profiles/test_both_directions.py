@@ -81,7 +81,7 @@ class AnsweredOrders(ShopOrders):
     class TargetOptions(Settings):
         pass
 
-    def unsettled(self, options: Options, last: datetime | None) -> Iterator[tuple[str, str]] | None:
+    def unsettled(self, options: Options, last: datetime | None, ours: Any) -> Iterator[tuple[str, str]] | None:
         self.asked_at.append(last)
         return iter(self.unfinished.items()) if last is None else None
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -36,7 +37,7 @@ Json = dict[str, Any]
 MOMENT = datetime(2026, 11, 20, 9, 0, tzinfo=UTC)
 SALE = "700001"
 WHERE = {"firstname": "Eva", "lastname": "Fremd", "street": ["Weg 1"], "city": "Ulm", "postcode": "89073"}
-WHERE |= {"country_id": "DE", "telephone": "0731", "email": "eva@example.com"}  # type: ignore[dict-item]
+WHERE |= {"country_id": "DE", "telephone": "0731", "email": "eva@example.com"}
 
 
 class Linked(MemoryKnown):
@@ -50,15 +51,21 @@ class Linked(MemoryKnown):
         return self.sales.get(f"k{key}")
 
 
-def link(entity_id: Any, *, ours: bool = True, **refs: str) -> Counterpart:
+def link(entity_id: Any, *, ours: bool = True, refs: Mapping[str, str] | None = None) -> Counterpart:
     """As the export of this shop's orders knows the sale."""
     return Counterpart(
-        key=str(entity_id), number=None, refs=refs, reverse=True, ours=ours, connection="shop", profile="Order export"
+        key=str(entity_id),
+        number=None,
+        refs=refs or {},
+        reverse=True,
+        ours=ours,
+        connection="shop",
+        profile="Order export",
     )
 
 
 def known(entity_id: Any, links: MemoryLinks | None = None, key: str = SALE, **refs: str) -> Linked:
-    return Linked(links, **{f"k{key}": link(entity_id, **refs)})
+    return Linked(links, **{f"k{key}": link(entity_id, refs=refs)})
 
 
 def place(shop: Shop, *lines: tuple[str, int], store: str = "de", method: str = "checkmo") -> Json:

@@ -18,6 +18,7 @@ from connector.settings import ident
 from connector.testing import ConnectorContract, MemoryKnown
 from tests.connector.magento.acts import (
     MOMENT,
+    SALE,
     Linked,
     calls,
     child,
@@ -423,6 +424,47 @@ def test_a_lost_answer_repeats_nothing(shop: Shop, kind: str, route: str) -> Non
     assert not any(state(shop)["duplicates"].values())
     assert (what.refs["invoice_id"], what.refs["shipment_ids"], what.refs["tracks"]) == ("1", "1", "JD1, JD2")
     assert look(shop, order["entity_id"])["status"] == "complete"
+
+
+@pytest.mark.parametrize("kind", ["sale", "delivery", "credit"])
+def test_nothing_is_sent_while_an_earlier_attempt_may_still_be_at_work_in_the_shop(shop: Shop, kind: str) -> None:
+    order = place(shop)
+    sale = record(order, fulfilment={"shipped_at": MOMENT, "packages": (package("1", "JD1"),)})
+    given = {"create_invoice": True, "create_shipment": True, "create_credit_memo": True}
+    one = {
+        "sale": sale,
+        "delivery": child(sale, OrderKind.DELIVERY, "700002", some(sale.lines[0], 1), shipped_at=MOMENT),
+        "credit": child(sale, OrderKind.CREDIT, "700003", some(sale.lines[0], 1), total="9.99"),
+    }[kind]
+    if kind == "credit":
+        write(shop, sale, known(order["entity_id"]), **given)
+    what = known(order["entity_id"])
+    what.doubt, what.doubt_age = True, 1.0
+    calls(shop)
+    with pytest.raises(RetryLater, match="may still be at work") as caught:
+        write(shop, one, what, **given)
+    assert (caught.value.counts, caught.value.after) == (False, 29.5)
+    assert [one for one in calls(shop) if not one.startswith("GET")] == []
+    what.doubt_age = 31.0
+    write(shop, one, what, **given)
+    assert made(shop, order["entity_id"])["creditmemos" if kind == "credit" else "shipments"] == 1
+
+
+@pytest.mark.parametrize("kind", [OrderKind.DELIVERY, OrderKind.CREDIT])
+def test_a_child_waits_until_what_its_order_has_to_be_before_is_through(shop: Shop, kind: OrderKind) -> None:
+    """A full refund that comes before the shipment closes the order, and nothing of it can be shipped any more."""
+    order = place(shop)
+    sale = record(order, fulfilment={"shipped_at": MOMENT})
+    write(shop, sale, known(order["entity_id"]), create_invoice=True)
+    one = child(sale, kind, "700002", total=order["grand_total"], shipped_at=MOMENT)
+    what = known(order["entity_id"])
+    what.before = SALE
+    calls(shop)
+    with pytest.raises(RetryLater, match=f"{kind} 700002 .* comes after PlentyONE order {SALE}") as caught:
+        write(shop, one, what, create_shipment=True, create_credit_memo=True)
+    assert (caught.value.counts, calls(shop)) == (False, [])
+    what.before = None
+    write(shop, one, what, create_shipment=True, create_credit_memo=True)
 
 
 def test_a_status_of_the_shop_is_set_again_also_when_the_attempt_did_not_live_to(shop: Shop) -> None:

@@ -62,7 +62,7 @@ def test_every_call_is_one_that_magento_describes(recorded: tuple[Shop, Path]) -
     sale = record(order)
     memo = child(sale, OrderKind.CREDIT, "700009", some(sale.lines[0], 1), total="9.00")
     doubtful = known(order["entity_id"])
-    doubtful.doubt = True
+    doubtful.doubt, doubtful.doubt_age = True, 100.0
     write(shop, memo, doubtful, **given)
     write(shop, child(sale, OrderKind.CREDIT, "700010", total=Decimal("1.50")), known(order["entity_id"]), **given)
     write(shop, record(other, status="8"), known(other["entity_id"]), **given)

@@ -15,7 +15,7 @@ ON = {"incomplete_detection_enabled": True, "incomplete_max_age_days": 3650}
 
 
 def found(shop: Shop, **given: Any) -> dict[str, str]:
-    told = Orders(shop.connector()).unsettled(options(**{**ON, **given}), None)
+    told = Orders(shop.connector()).unsettled(options(**{**ON, **given}), None, set)
     assert told is not None
     return dict(told)
 
@@ -30,10 +30,10 @@ def old(shop: Shop, days: float = 10, **changes: Any) -> Json:
 
 def test_it_is_off_by_default_and_not_asked_all_the_time(shop: Shop) -> None:
     orders = Orders(shop.connector())
-    assert orders.unsettled(options(), None) is None
+    assert orders.unsettled(options(), None, set) is None
     now = orders.host.now()
-    assert orders.unsettled(options(**ON), now - timedelta(hours=1)) is None
-    assert orders.unsettled(options(**ON), now - timedelta(hours=5)) is not None
+    assert orders.unsettled(options(**ON), now - timedelta(hours=1), set) is None
+    assert orders.unsettled(options(**ON), now - timedelta(hours=5), set) is not None
 
 
 @pytest.mark.parametrize(
@@ -76,3 +76,12 @@ def test_a_long_list_is_read_page_by_page_without_repeats(shop: Shop, monkeypatc
     calls(shop)
     assert found(shop) == whole
     assert len(calls(shop)) > 5
+
+
+def test_orders_that_were_never_exported_do_not_use_up_the_limit(shop: Shop) -> None:
+    made = [str(old(shop)["entity_id"]) for _ in range(4)]
+    told = Orders(shop.connector()).unsettled(
+        options(**ON, incomplete_batch_limit=1), None, lambda keys: {made[3]} & set(keys)
+    )
+    assert told is not None
+    assert [id for id, _ in told] == [made[3]]

@@ -301,15 +301,31 @@ def test_equal_credit_notes_are_two_also_after_doubt(shop: Shop) -> None:
     assert refunded(shop, order["entity_id"]) == [2]
 
 
-def test_a_credit_memo_that_people_made_is_not_taken_for_ours(shop: Shop) -> None:
-    order = paid(shop)
-    item = {"order_item_id": int(order["items"][0]["item_id"]), "qty": 1}
-    body = {"items": [item], "arguments": {"shipping_amount": 0}}
+def by_hand(shop: Shop, order: Json, quantity: int, **arguments: Any) -> None:
+    item = {"order_item_id": int(order["items"][0]["item_id"]), "qty": quantity}
+    body = {"items": [item], "arguments": {"shipping_amount": 0, **arguments}}
     shop.connector().client.ask("POST", f"order/{order['entity_id']}/refund", body=body)
+
+
+@pytest.mark.parametrize("doubt", [False, True])
+def test_a_credit_memo_that_people_made_over_something_else_is_not_taken_for_this_one(shop: Shop, doubt: bool) -> None:
+    order = paid(shop)
+    by_hand(shop, order, 0, adjustment_positive=9.99)  # the same amount, but no piece came back
     what = known(order["entity_id"])
-    what.doubt = True
+    what.doubt, what.doubt_age = doubt, 100.0
     write(shop, note(order, "9.99", some(record(order).lines[0], 1)), what, **REFUND)
-    assert (refunded(shop, order["entity_id"]), what.refs["creditmemo_id"]) == ([2], "2")
+    assert (refunded(shop, order["entity_id"]), what.refs["creditmemo_id"]) == ([1], "2")
+
+
+@pytest.mark.parametrize("doubt", [False, True])
+def test_what_was_refunded_in_the_shop_by_hand_is_not_refunded_a_second_time(shop: Shop, doubt: bool) -> None:
+    order = paid(shop)
+    by_hand(shop, order, 1)
+    what = known(order["entity_id"])
+    what.doubt, what.doubt_age = doubt, 100.0
+    written = write(shop, note(order, "9.99", some(record(order).lines[0], 1)), what, **REFUND)
+    assert (refunded(shop, order["entity_id"]), what.refs["creditmemo_id"]) == ([1], "1")
+    assert "was made in the shop already" in written.message
 
 
 def test_a_total_that_came_out_otherwise_is_named_and_not_repeated(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:

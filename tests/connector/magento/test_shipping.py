@@ -300,6 +300,7 @@ def test_a_sale_never_takes_the_shipment_of_its_delivery(shop: Shop) -> None:
     late = record(order, fulfilment={"shipped_at": MOMENT, "packages": (package("1", "JD1"),)})
     write(shop, late, what, **SHIP)
     assert "shipment_ids" not in what.refs
+    assert what.notes[0].startswith("Tracking number JD1 is not in Magento")
     assert made(shop, order["entity_id"])["tracks"] == []
 
 
