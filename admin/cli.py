@@ -336,10 +336,13 @@ def _connections(database: Database, name: str | None) -> Sequence[models.Connec
 def run(profile: str, dry_run: bool, order: str | None, as_json: bool) -> int:
     """Run a profile now, in the foreground. Exit code 0: success, 1: a record failed, 2: it could not run."""
     asked: dict[str, Any] = {**({"order": order} if order else {}), **({"dry_run": True} if dry_run else {})}
+    ends: list[str] = []
     try:
         database = open_database()
         with database.reading() as session:
             row = configuration.profile(session, profile)
+            names = select(models.Connection.name).where(models.Connection.id.in_([row.from_id, row.to_id]))
+            ends = list(session.scalars(names))
         stop = threading.Event()
         with stopping_after_record(stop), progress() as tell:
             outcome = run_now(database, row, by="command line", request=asked, progress=tell, stop=stop)
@@ -348,7 +351,7 @@ def run(profile: str, dry_run: bool, order: str | None, as_json: bool) -> int:
             raise
         sentence = explain(error)
         say(sentence)
-        show_json(reports.unable(sentence))
+        show_json(reports.unable(sentence, ends))
         return 2
     result = outcome.result or reports.nothing(outcome.message)
     if dry_run:

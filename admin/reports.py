@@ -34,9 +34,9 @@ def result(made: Result) -> dict[str, Any]:
     }
 
 
-def unable(message: str) -> dict[str, Any]:
-    """The same for a run that could not begin."""
-    return result(nothing(message))
+def unable(message: str, connections: Iterable[str] = ()) -> dict[str, Any]:
+    """The same for a run that could not begin; `connections`: those of its profile, where it is known."""
+    return {**result(nothing(message)), "calls": {name: {"read": 0, "write": 0} for name in connections}}
 
 
 def nothing(message: str) -> Result:

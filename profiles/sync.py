@@ -753,7 +753,7 @@ class Run:
             status = SyncStatus.COMPLETE if written.created or row.digest is None else SyncStatus.UPDATED
             self.unreachable = 0
             digest = record.substance() if row.seen is None or row.payload is None else row.seen
-            return end(status, " ".join([written.message, *known.notes]), digest=digest)
+            return end(status, _sentences(written.message, known.notes), digest=digest)
         except Lost:
             raise
         except SkipRecord as error:
@@ -989,6 +989,13 @@ class Run:
 def _untouched(row: Any | None) -> bool:
     """Whether nothing of the record can be at the target yet."""
     return row is None or (row.target_id is None and row.doubt_at is None)
+
+
+def _sentences(said: str, notes: Sequence[str]) -> str:
+    """One message, each note a sentence of its own: translations are found sentence by sentence."""
+    if notes and not said.endswith((".", "!", "?")):
+        said = f"{said}."
+    return " ".join([said, *notes])
 
 
 def _totals(record: Any, written: Written) -> dict[str, str] | None:

@@ -1,5 +1,6 @@
 """Run the stand-ins: `python -m sandbox --port 9101` puts Magento on 9101 and PlentyONE on 9102.
 
+refurbed comes on 9103 with `--with refurbed`, or alone with `--only refurbed`.
 `/_sandbox/` of each is a page on which a person plays the other side; `python -m sandbox.warehouse` does it by script.
 """
 
@@ -16,7 +17,7 @@ from typing import NoReturn
 from sandbox.faults import BadFault, Faults, load_rules
 from sandbox.server import Server, StandIn
 
-SYSTEMS = ("magento", "plentyone")
+SYSTEMS = ("magento", "plentyone", "refurbed")
 
 
 class CannotStart(Exception):
@@ -30,11 +31,14 @@ class _Parser(argparse.ArgumentParser):
 
 def read_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     """The command line. CannotStart when it cannot be used."""
-    parser = _Parser(prog="python -m sandbox", description="Stand-ins of Magento and PlentyONE as HTTP servers.")
+    parser = _Parser(
+        prog="python -m sandbox", description="Stand-ins of Magento, PlentyONE and refurbed as HTTP servers."
+    )
     add = parser.add_argument
-    add("--port", type=int, default=9101, help="port of Magento; PlentyONE takes the next; 0 takes free ones")
+    add("--port", type=int, default=9101, help="port of Magento; the others take the next; 0 takes free ones")
     add("--host", default="127.0.0.1", help="address to listen on")
-    add("--only", choices=SYSTEMS, help="start one of the two; it takes the port itself")
+    add("--only", choices=SYSTEMS, help="start this one alone; it takes the port itself")
+    add("--with", choices=("refurbed",), dest="also", help="start this one, too, after PlentyONE")
     add("--orders", type=int, default=0, metavar="N", help="number of made-up orders in Magento")
     add("--orders-from", type=Path, metavar="DIR", help="folder of orders as JSON for Magento")
     add("--latency-ms", type=int, default=0, metavar="N", help="wait before every answer")
@@ -46,6 +50,9 @@ def read_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     add("--window-seconds", type=float, default=60.0, metavar="S", help="PlentyONE: length of the short window")
     add("--index-lag", type=float, default=0.0, metavar="S", help="PlentyONE: seconds until lists show a record")
     add("--max-sessions", type=int, default=40, metavar="N", help="PlentyONE: concurrent sessions")
+    add("--refurbed-orders", type=int, default=0, metavar="N", help="refurbed: number of made-up orders")
+    add("--refurbed-rate", type=int, default=10, metavar="N", help="refurbed: requests per second; 0 sets no limit")
+    add("--refurbed-token", default=os.environ.get("REFURBED_TOKEN"), metavar="TOKEN", help="refurbed: the token")
     add("--with-parent", action="store_true", help="end when stdin ends: the caller holds its other end")
     add("--plenty-password", default=os.environ.get("PLENTY_PASSWORD", "sandbox"), help="password of user connector")
     options = parser.parse_args(argv)
@@ -53,7 +60,10 @@ def read_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
         raise CannotStart(f"The folder {options.orders_from} of --orders-from does not exist.")
     if options.record and not options.record.absolute().parent.is_dir():
         raise CannotStart(f"The folder of the --record file {options.record} does not exist.")
-    if not 0 <= options.port <= 65535 - (options.only is None):
+    if options.only and options.also:
+        raise CannotStart(f"--only {options.only} starts nothing else; leave --with {options.also} out.")
+    others = 0 if options.only else 2 if options.also else 1
+    if not 0 <= options.port <= 65535 - others:
         raise CannotStart(f"--port {options.port} is not a port.")
     return options
 
@@ -88,12 +98,31 @@ def build_plentyone(options: argparse.Namespace, skus: list[tuple[str, str]]) ->
     return stand_in
 
 
+def build_refurbed(options: argparse.Namespace) -> tuple[StandIn, list[tuple[str, str]]]:
+    """The refurbed stand-in and the articles that are ordered there, as (SKU, name)."""
+    refurbed = importlib.import_module("sandbox.refurbed")
+    stand_in = refurbed.build(
+        count=options.refurbed_orders,
+        seed=options.seed,
+        token=options.refurbed_token or refurbed.TOKEN,
+        rate_limit=options.refurbed_rate or None,
+    )
+    return stand_in, stand_in.skus()
+
+
 def build_stand_ins(options: argparse.Namespace) -> list[StandIn]:
     """Those that were asked for, Magento first."""
     if options.only == "plentyone":
         return [build_plentyone(options, [])]
+    if options.only == "refurbed":
+        return [build_refurbed(options)[0]]
     magento, skus = build_magento(options)
-    return [magento] if options.only == "magento" else [magento, build_plentyone(options, skus)]
+    if options.only == "magento":
+        return [magento]
+    if not options.also:
+        return [magento, build_plentyone(options, skus)]
+    refurbed, more = build_refurbed(options)
+    return [magento, build_plentyone(options, [*skus, *more]), refurbed]
 
 
 def open_servers(options: argparse.Namespace) -> list[Server]:

@@ -17,7 +17,7 @@ from typing import Any
 
 import yaml
 
-SYSTEMS = ("magento", "plentyone")
+SYSTEMS = ("magento", "plentyone", "refurbed")
 READS = ("GET", "HEAD", "OPTIONS")
 
 
@@ -89,7 +89,7 @@ def _whole(value: Any) -> bool:
 
 
 CHECKS: dict[str, tuple[Callable[[Any], bool], str]] = {
-    "system": (lambda v: v is None or v in SYSTEMS, "must be magento, plentyone or null"),
+    "system": (lambda v: v is None or v in SYSTEMS, "must be magento, plentyone, refurbed or null"),
     "method": (lambda v: v is None or isinstance(v, str), 'must be a method, "write" or null'),
     "path": (lambda v: v is None or isinstance(v, str), "must be a glob or a /regular expression/"),
     "rate": (lambda v: _number(v) and 0 <= v <= 1, "must be a number from 0 to 1"),

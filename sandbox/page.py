@@ -187,7 +187,85 @@ MAGENTO_BODY = """
 <pre id="json"></pre></div></main>
 """
 
-PAGES = {"plentyone": (PLENTY_BODY, PLENTY), "magento": (MAGENTO_BODY, MAGENTO)}
+REFURBED = """
+let chosen=null,order=null;
+async function refresh(){
+  const state=await (await fetch('/_sandbox/state')).json();
+  byId('counts').textContent=Object.entries(state.counts).map(([name,n])=>name+' '+n).join(' · ');
+  fill(byId('orders'),state.orders.slice().reverse(),[
+    [o=>o.id],[o=>o.released?o.state:'not released'],[o=>o.country],[o=>o.charged+' '+o.currency,true],
+    [o=>o.refunded,true],[o=>o.states.join(', ')],[o=>o.has_invoice?'yes':''],[o=>o.returns.join(', ')]],
+    o=>o.id===chosen,o=>{chosen=o.id;refresh()});
+  const twice=Object.entries(state.duplicates).filter(([,groups])=>groups.length);
+  byId('twice').textContent=twice.length?'Twice: '+twice.map(([name,groups])=>name+' '+groups.length).join(', '):'';
+  const lost=state.ignored_fields.map(row=>row.call+' '+row.field);
+  byId('ignored').textContent=lost.length?'Sent in vain: '+lost.join(', '):'';
+  if(chosen)await show();
+}
+async function show(){
+  try{order=await call('order',{id:chosen})}catch(error){order=null;chosen=null;return}
+  byId('title').textContent='Order '+order.id+' · '+order.state;
+  byId('work').hidden=false;
+  const taken=new Set(picked());
+  const place=byId('lines');place.replaceChildren();
+  for(const item of order.items){
+    const row=place.insertRow();cell(row,item.name);cell(row,item.state+' '+(item.shipment_status||''));
+    cell(row,item.total_paid,true);cell(row,item.item_identifiers.map(one=>one.value).join(', '));
+    const box=document.createElement('input');box.type='checkbox';box.dataset.item=item.id;
+    box.checked=taken.has(item.id);box.setAttribute('aria-label','take '+item.name);row.insertCell().append(box);
+  }
+  byId('json').textContent=JSON.stringify(order,null,1);
+}
+const picked=()=>[...document.querySelectorAll('#lines input')].filter(box=>box.checked).map(box=>box.dataset.item);
+const each=(action,more)=>async()=>{for(const id of picked())await act(action,{id,...more})};
+byId('place').onclick=()=>act('place',{released:byId('released').checked,
+  ...(byId('country').value?{country:byId('country').value}:{})});
+byId('release').onclick=()=>act('release',{id:chosen});
+byId('day').onclick=()=>act('advance',{seconds:86400});
+byId('token').onclick=()=>act('expire_token',{});
+byId('renew').onclick=()=>act('issue_token',{});
+byId('arrived').onclick=each('ship_status',{status:'DELIVERED'});
+byId('back').onclick=each('return',{});
+byId('label').onclick=each('return_label',{});
+byId('ticket').onclick=each('ticket',{});
+byId('refund').onclick=each('refund',{});
+byId('move').onclick=()=>act('move_return',{id:byId('number').value,state:byId('state').value});
+refresh();setInterval(()=>{if(!document.activeElement||document.activeElement.tagName!=='INPUT')refresh()},4000);
+"""
+
+REFURBED_BODY = """
+<h1>refurbed stand-in: the marketplace</h1>
+<p id="counts"></p><p id="twice"></p><p id="ignored"></p><p id="said" role="status"></p>
+<main><div>
+<button id="place">A customer orders</button>
+<label>from <select id="country"><option value="">anywhere</option><option>DE</option><option>AT</option>
+<option>IT</option><option>FR</option><option>SE</option><option>PL</option><option>CZ</option><option>CH</option>
+</select></label>
+<label><input id="released" type="checkbox" checked> released at once</label>
+<button id="day">One day later</button><button id="token">Void the token</button>
+<button id="renew">Token good again</button>
+<table><thead><tr><th>id</th><th>state</th><th>country</th><th>charged</th><th>refunded</th><th>items</th>
+<th>invoice</th><th>returns</th></tr></thead><tbody id="orders"></tbody></table>
+</div><div id="work" hidden>
+<h2 id="title"></h2><button id="release">Release</button>
+<table><thead><tr><th>item</th><th>state</th><th>paid</th><th>identifiers</th><th>take</th></tr></thead>
+<tbody id="lines"></tbody></table>
+<section><h2>Items taken</h2>
+<button id="arrived">Delivered</button><button id="label">Return label</button><button id="back">Customer returns</button>
+<button id="ticket">Open a ticket</button><button id="refund">refurbed pays back</button></section>
+<section><h2>Return</h2>
+<label>number <input id="number" type="number" min="1"></label>
+<label>becomes <select id="state"><option>IN_TRANSIT</option><option>DELIVERED</option><option>REFUNDED</option>
+<option>CONCLUDED</option></select></label><button id="move">Set</button></section>
+<details><summary>as JSON</summary><pre id="json"></pre></details>
+</div></main>
+"""
+
+PAGES = {
+    "plentyone": (PLENTY_BODY, PLENTY),
+    "magento": (MAGENTO_BODY, MAGENTO),
+    "refurbed": (REFURBED_BODY, REFURBED),
+}
 
 
 def html(system: str) -> str:

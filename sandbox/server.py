@@ -37,7 +37,7 @@ LINE_SIZE = 1 << 20
 class StandIn(Protocol):
     """A vendor's system in memory. Every method may be called from several threads at once."""
 
-    name: str  # "magento" or "plentyone"
+    name: str  # "magento", "plentyone" or "refurbed"
 
     def handle(self, request: Request) -> Response:
         """Answer one call as the vendor would."""

@@ -17,6 +17,7 @@ from typing import Any
 import yaml
 
 from tests.conftest import shared
+from tests.refurbed_contract import request_faults
 
 # SOURCE.md of PlentyONE, 7 and 8: untyped arrays. Their elements' fields, from systems/plentyone.md sections 6 to 9.
 ELEMENTS = {
@@ -146,6 +147,10 @@ def violations(record: Path) -> list[str]:
     found: dict[str, None] = {}
     for line in record.read_text().splitlines():
         request = json.loads(line)
+        if request["system"] == "refurbed":
+            for said in request_faults(request["method"], request["path"], request["body"]):
+                found.setdefault(f"refurbed {said}")
+            continue
         check = _check_plenty if request["system"] == "plentyone" else _check_magento
         for said in check(request["method"], request["path"], _pairs(request["query"]), request["body"]):
             found.setdefault(f"{request['system']} {said}")

@@ -65,7 +65,11 @@ for (const preview of document.querySelectorAll("[data-cron-preview]")) {
 for (const form of document.querySelectorAll("form[data-new-profile]")) {
   const { entity, from, to, name } = form.elements;
   const suggested = JSON.parse(name.dataset.suggest || "{}");
+  const usual = JSON.parse(form.dataset.usual || "{}");
+  const kind = () => `${entity.value}/${form.querySelector("[name=direction]:checked")?.value}`;
   let own = Boolean(name.value);
+  // from and to follow the direction until somebody chooses them
+  let ends = String(usual[kind()] || ",") !== `${from.value},${to.value}`;
 
   // only what the chosen connections can do together stays to be chosen
   const fit = () => {
@@ -81,14 +85,15 @@ for (const form of document.querySelectorAll("form[data-new-profile]")) {
   };
   const suggest = () => {
     if (own) return;
-    const direction = form.querySelector("[name=direction]:checked")?.value;
-    name.value = suggested[`${entity.value}/${direction}`] || "";
+    name.value = suggested[kind()] || "";
   };
   name.addEventListener("input", () => {
     own = Boolean(name.value);
   });
   form.addEventListener("change", (event) => {
     if (event.target === name) return;
+    if (event.target === from || event.target === to) ends = true;
+    else if (!ends && usual[kind()]) [from.value, to.value] = usual[kind()];
     fit();
     suggest();
   });

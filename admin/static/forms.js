@@ -117,7 +117,7 @@ function valueOf(form, name) {
 function matter() {
   for (const field of document.querySelectorAll("[data-when]")) {
     const form = field.closest("form");
-    field.hidden = !field.matches(".wrong, :target") && !Object.entries(JSON.parse(field.dataset.when)).every(([name, values]) => {
+    field.hidden = location.hash !== `#${field.id}` && !field.matches(".wrong") && !Object.entries(JSON.parse(field.dataset.when)).every(([name, values]) => {
       const value = valueOf(form, `s.${name}`);
       return value === undefined || values.includes(value);
     });

@@ -13,8 +13,7 @@ from zoneinfo import ZoneInfo
 from flask import Response
 
 from admin.views.listing import Column
-from admin.views.present import zone
-from admin.views.present import KINDS
+from admin.views.present import KINDS, zone
 from admin.views.words import locale, told, words
 from profiles.db import now
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import hashlib
 import json
+import re
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -25,6 +26,7 @@ from profiles.secrets import redact_text
 # the words of the statuses, for the translators
 _WORDS = (later("complete"), later("updated"), later("pending"), later("processing"), later("skipped"), later("failed"))
 _WORDS += (later("error"), later("missed"), later("success"))
+_WORDS += (later("delivery"), later("return"), later("credit note"))
 
 # status → (icon of icons.svg, tone of app.css)
 STATUSES = {
@@ -39,7 +41,7 @@ STATUSES = {
     "error": ("cross", "bad"),
 }
 # what belongs to a record of the same entity (`SyncRecord.kind`)
-KINDS = {"delivery": later("delivery"), "return": later("return"), "credit": later("credit note")}
+KINDS = {"delivery": "delivery", "return": "return", "credit": "credit note"}
 RELATIVE_FOR = 36 * 3600  # seconds; older times are shown as a date
 
 
@@ -124,6 +126,11 @@ def kind(code: str | None) -> str:
     return _(KINDS.get(code, code)) if code else ""
 
 
+def undummied(text: str) -> str:
+    """What a plan says, without the ids that stand for those which the target would give."""
+    return re.sub(r" ?\bdry-\d+\b", "", text)
+
+
 def icon(name: str) -> Markup:
     return Markup('<svg class="icon" aria-hidden="true"><use href="{}#{}"/></svg>').format(asset("icons.svg"), name)
 
@@ -185,6 +192,7 @@ def register(app: Flask) -> None:
         exact=exact,
         dated=dated,
         kind=kind,
+        undummied=undummied,
         call_status=call_status,
         body=body,
         readable=readable,

@@ -165,6 +165,7 @@ class NewProfile(View):
                 directions=[(one, DIRECTION_WORDS[one]) for one in DIRECTIONS],
                 pairs=pairs(found),
                 names=suggested_names(session, words),
+                usual=usual_ends(found),
             )
 
 
@@ -217,6 +218,7 @@ class End:
     label: str
     gives: Sequence[str]
     takes: Sequence[str]
+    home: Sequence[str] = ()  # of these it is where they come from and go back to: a shop for its orders
     trouble: str = ""
 
 
@@ -233,6 +235,7 @@ def ends(session: Session) -> list[End]:
                 label=f"{name} · {system_label(found, code)}",
                 gives=[one.entity for one in resources if one.offers(READS)],
                 takes=[one.entity for one in resources if one.offers(WRITES)],
+                home=[one.entity for one in resources if one.takes_back],
                 trouble="" if connector else (plugin.reason if plugin and plugin.reason else _("not installed")),
             )
         )
@@ -250,6 +253,18 @@ def pairs(found: Sequence[End]) -> list[tuple[str, str, str]]:
     ]
 
 
+def usual_ends(found: Sequence[End]) -> dict[str, tuple[str, str]]:
+    """From and to of each kind ("order/import"), where only one pair suits it: an export leaves an entity's home, an
+    import goes there."""
+    suited: dict[str, list[tuple[str, str]]] = {}
+    homes = {(one.name, entity) for one in found for entity in one.home}
+    for entity, source, target in pairs(found):
+        for direction, home, away in (("export", source, target), ("import", target, source)):
+            if (home, entity) in homes and (away, entity) not in homes:
+                suited.setdefault(f"{entity}/{direction}", []).append((source, target))
+    return {kind: ends[0] for kind, ends in suited.items() if len(ends) == 1}
+
+
 def possible_entities(found: Sequence[End]) -> list[tuple[str, str]]:
     """What travels between these connections; all that any of them knows while nothing can travel yet."""
     possible = {entity for entity, _source, _target in pairs(found)}
@@ -261,12 +276,14 @@ def _first_spec(found: Sequence[End], timezone: str) -> ProfileSpec:
     """What a new form begins with: of entity, source and target the one that is possible, where there is just one."""
     possible = pairs(found)
     entities, sources, targets = ({pair[at] for pair in possible} for at in range(3))
+    entity, direction = _only(entities), DIRECTIONS[0]
+    source, target = usual_ends(found).get(f"{entity}/{direction}", (_only(sources), _only(targets)))
     return ProfileSpec(
         name="",
-        entity=_only(entities),
-        direction=DIRECTIONS[0],
-        source=_only(sources),
-        target=_only(targets),
+        entity=entity,
+        direction=direction,
+        source=source,
+        target=target,
         cron=cron.PRESETS[0][0],
         timezone=timezone,
     )

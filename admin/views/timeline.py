@@ -105,13 +105,13 @@ def _tasks(session: Session, records: Sequence[SyncRecord], lines: Sequence[Sync
 
 
 def _beginnings(records: Sequence[SyncRecord], shown: Mapping[int, Shown]) -> Iterable[Event]:
-    # what was brought there by another profile was not placed there
-    placed = {(shown[one.profile_id].target.id, one.target_id) for one in records if one.target_id}
-    for record in records:
+    placed: set[tuple[int, str | None]] = set()
+    for record in sorted(records, key=lambda one: (one.source_created_at or one.created_at, one.id)):
         one = shown[record.profile_id]
         origin = (one.source.id, record.source_id)
-        if record.source_created_at and origin not in placed:
-            placed.add(origin)
+        new = origin not in placed  # what was brought there was not placed there
+        placed |= {origin, (one.target.id, record.target_id)}
+        if record.source_created_at and new:
             title = _("Placed in {system}.", system=one.source.name)
             if record.kind:
                 title = _("{what} was made in {system}.", what=_capital(named(record)), system=one.source.name)

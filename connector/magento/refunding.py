@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 
-from connector import Options, Payload, RecordFailed, SkipRecord
+from connector import Options, Payload, RecordFailed, RetryLater, SkipRecord
 from connector.magento import adjusting, standing
 from connector.magento.answers import Refused
 from connector.magento.placed import items
@@ -121,9 +121,20 @@ def _possible(work: Work) -> None:
             f"{work.name}: credit note {work.order.key} is over {total} {work.order.currency}, Magento order "
             f"{placed.number} was paid in {placed.currency}."
         )
+    if work.order.grand_total < 0:
+        raise RecordFailed(
+            f"{work.name}: credit note {work.order.key} is over {cents(work.order.grand_total)} {work.order.currency}, less "
+            "than nothing, so nothing is given back. Correct it in PlentyONE."
+        )
     if not total:
         raise SkipRecord(f"credit note {work.order.key} of order {work.order.number} is over 0.00 {placed.currency}")
     left = cents(placed.fields.amount("total_paid") - placed.fields.amount("total_refunded"))
+    if total > left and work.options.create_invoice and placed.to_invoice:
+        raise RetryLater(
+            f"{work.name}: credit note {work.order.key} is over {total} {work.order.currency}, of Magento order "
+            f"{placed.number} {left} {placed.currency} are paid so far; it waits for the invoice",
+            after=5.0,
+        )
     if total > left:
         raise RecordFailed(
             f"{work.name}: credit note {work.order.key} is over {total} {work.order.currency}, but of Magento order "

@@ -39,7 +39,7 @@ class Load:
 def bring(work: Work) -> None:
     """Raises RecordFailed naming the line, RetryLater, InDoubt."""
     fulfilment = work.order.fulfilment
-    if fulfilment.kind is OrderKind.SALE and fulfilment.shares:
+    if fulfilment.shares:
         return  # its deliveries ship
     if work.options.create_shipment and _wanted(work):
         if work.doubt:
@@ -90,7 +90,7 @@ def _load(work: Work) -> Load | None:
         fresh = [one for one in fresh if one.number]
         parts = [(part.line, part.quantity) for one in fresh for part in one.parts]
         return _clipped(work, Load(quantities=_sum(work, parts), packages=fresh, whole=False)) if fresh else None
-    if work.order.fulfilment.kind is OrderKind.SALE:
+    if not _part(work):
         if not work.placed.to_ship:
             if fresh and not work.listed("shipment_ids") and _tracks(work, fresh):
                 _adopt(work, _candidates(work), alone=True)  # shipped in the shop by hand
@@ -110,6 +110,22 @@ def _load(work: Work) -> Load | None:
     if load is None and not work.listed("shipment_ids") and not work.waits:
         _adopt(work, _candidates(work), alone=True)
     return load
+
+
+def _part(work: Work) -> bool:
+    """Whether the record is a part of the shop's order: a delivery, or a sale that another was split off from or that
+    lines were taken out of. A sale with a line that is none of the shop's is taken for the whole order."""
+    if work.order.fulfilment.kind is not OrderKind.SALE:
+        return True
+    lines = [line for line in work.order.lines if _goods(line, work.order)]
+    if not lines or any(work.placed.find(line.external, line.sku) is None for line in lines):
+        return False
+    held = _sum(work, [(line.key, line.quantity) for line in lines])
+    return any(
+        held.get(head.id, ZERO) < head.ordered - head.item.amount("qty_canceled") - head.item.amount("qty_refunded")
+        for head in work.placed.heads
+        if not head.item.flag("is_virtual")
+    )
 
 
 def _clipped(work: Work, load: Load) -> Load | None:
@@ -224,8 +240,8 @@ def _learn(work: Work, id: str, packages: Sequence[Package], numbers: Sequence[s
         shipment_ids=", ".join(shipments),
         packages=", ".join(f"{key}={shipment}" for key, shipment in held.items()) or None,
         tracks=", ".join(known) or None,
-        # a sale's own rows say what is left of it, and people may add to it; a delivery is what it is
-        shipped=WHOLE if whole and kind is OrderKind.DELIVERY else None,
+        # a whole order's own rows say what is left of it, and people may add to it; a part is what it is
+        shipped=WHOLE if whole and _part(work) else None,
     )
 
 

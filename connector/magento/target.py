@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from functools import cached_property
 from typing import Any
@@ -75,6 +76,10 @@ class OrderTarget(Resource):
         return pretending.origins(path, body, record)
 
     def write(self, record: Order, known: Known, options: Options) -> Written:
+        story = record.fulfilment
+        if story.kind is OrderKind.SALE and story.origin is not None:
+            # split off from another sale: of the shop's order it is a part that leaves for itself
+            record = replace(record, fulfilment=replace(story, kind=OrderKind.DELIVERY))
         if (written := acting.settled(record, known, options)) is not None:
             return written
         match = None

@@ -12,6 +12,7 @@ from connector import Payload, RetryLater
 from connector.plentyone.answers import Refused
 from connector.plentyone.credits import CREDITED, note_of
 from connector.plentyone.following import is_echo, keep, kept
+from connector.plentyone.reading import snake
 from connector.plentyone.work import Work
 from connector.records import DocumentKind
 
@@ -74,4 +75,5 @@ def _there(work: Work, order_id: str, kind: str) -> bool:
         return False
     query = {"orderId": order_id}
     rows = work.client.entries("/rest/orders/documents/find", query, most=5, reference=work.order.number)
-    return any(row.get("type") in (kind, TWINS.get(kind)) and row.get("status") not in VOID for row in rows)
+    names = (kind, TWINS.get(kind))
+    return any(snake(str(row.get("type"))) in names and row.get("status") not in VOID for row in rows)

@@ -17,7 +17,7 @@ from connector.plentyone import articles
 from connector.plentyone.addresses import BILLING, DELIVERY
 from connector.plentyone.countries import WELL_KNOWN
 from connector.plentyone.existing import CANCELLED, EXTERNAL_ID
-from connector.plentyone.reading import Fields, moment
+from connector.plentyone.reading import Fields, moment, snake
 from connector.plentyone.relatives import RELATIVES
 from connector.records import (
     Address,
@@ -37,6 +37,7 @@ from connector.records import (
 from connector.settings import ident
 
 KINDS = {"1": OrderKind.SALE, "2": OrderKind.DELIVERY, "3": OrderKind.RETURN, "4": OrderKind.CREDIT}
+TOGETHER = ("grouped", "multi_order")  # sales that are handled together; none of them was made from the other
 WAREHOUSE, PROFILE, METHOD, PAYMENT_STATUS, COUPON, REFUND = 1, 2, 3, 4, 18, 97  # order properties
 CREATED, PAID, UPDATED, SHIPPED = 2, 3, 4, 5  # dates
 VAT_NUMBER, EXTERNAL_ADDRESS, PHONE, EMAIL, POST_NUMBER = 1, 2, 4, 5, 6  # address options
@@ -214,6 +215,8 @@ class Family:
         self.origin: str | None = None
         self.parent: str | None = None
         for row in order.rows("orderReferences"):
+            if kind is OrderKind.SALE and row.text("referenceType") in TOGETHER:
+                continue
             origin, parent = row.id("originOrderId"), row.id("referenceOrderId")
             self.origin = self.origin or (origin if origin != key else None)
             self.parent = self.parent or (parent if parent != key else None)
@@ -302,7 +305,7 @@ def _documents(order: Fields) -> Iterator[Document]:
     made: list[Document] = []
     rows = sorted(order.rows("documents"), key=lambda row: row.needed_amount("id"))
     for row in rows:
-        type = row.text("type")
+        type = snake(row.text("type") or "")  # uploads are named in camelCase: invoiceExternal
         if row.text("status") in NO_DOCUMENT:
             continue
         if type in REVERSALS:

@@ -34,7 +34,7 @@ class Fields:
         self.data = data
 
     def value(self, name: str) -> Any:
-        return self.data[name] if name in self.data else self.data.get(_snake(name))
+        return self.data[name] if name in self.data else self.data.get(snake(name))
 
     def has(self, name: str) -> bool:
         return self.value(name) is not None
@@ -133,7 +133,7 @@ def moment(value: Any) -> datetime | None:
         return None
 
 
-def _snake(name: str) -> str:
+def snake(name: str) -> str:
     return re.sub(r"(?<=[a-z0-9])([A-Z])", lambda found: f"_{found[1].lower()}", name)
 
 

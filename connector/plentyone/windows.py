@@ -97,9 +97,9 @@ class Windows:
         """
         host = self.client.host
         stored = until(since)
-        begin = stored - OVERLAP if stored else first_moment(initial_from) if initial_from else None
         started = host.now()
-        waiting = [Window(begin, max(self.now() + AHEAD, begin or FIRST))]
+        begin = min(stored, started) - OVERLAP if stored else first_moment(initial_from) if initial_from else None
+        waiting = [Window(begin, max(max(self.now(), started) + AHEAD, begin or FIRST))]
         limit: datetime | None = None
         while waiting:
             window = waiting.pop()
@@ -107,7 +107,9 @@ class Windows:
                 return
             first = self._list(window, 1)
             if limit is None:  # by the first answer PlentyONE's clock is known, whatever was believed before
-                limit = started + timedelta(seconds=self.client.clock_offset)
+                # A clock that says to be ahead moves no mark beyond our own time: a proxy may say a wrong date, and what
+                # lies between the two is only read again.
+                limit = started + timedelta(seconds=min(0.0, self.client.clock_offset))
                 self.expected = first.total
             if parts := self._parts(window, first, limit):
                 waiting += reversed(parts)

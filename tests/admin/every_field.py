@@ -67,7 +67,6 @@ class ThingOptions(Settings):
     )
     choice = setting(Choice("warehouse"), section=OWN, label="A choice", scopes=ALL_SCOPES)
     unknown = setting(Choice("never_collected"), section=OWN, label="A choice without a list")
-    choices = setting(Choices("order_status", side="source"), section=STATUSES, label="Some choices", scopes=ALL_SCOPES)
     plain_map = setting(
         ValueMap("order_status", Choice("order_status")), section=STATUSES, label="A table", required=True
     )
@@ -171,9 +170,14 @@ def readable(settings: dict[str, Any]) -> dict[str, Any]:
     return made
 
 
+class ThingFilters(Settings):
+    choices = setting(Choices("order_status", side="source"), section=STATUSES, label="Some choices", scopes=ALL_SCOPES)
+
+
 class ThingOrders(Resource):
     entity = "order"
     label = "Orders"
+    SourceOptions = ThingFilters
     TargetOptions = ThingOptions
     key_ref = "thing_id"
     refs = (Ref(key="thing_id", label="Thing ID"), Ref(key="part_id", label="Thing Part ID"))

@@ -337,6 +337,7 @@ def test_a_run_that_could_not_begin_is_json_too(command: Command, applied: None,
     told = json.loads(command("run", "Order export", "--json").out)
     assert told["status"] == "error"
     assert "unexpected" in told["message"]
+    assert told["calls"] == {"shop": {"read": 0, "write": 0}, "erp": {"read": 0, "write": 0}}
 
 
 def test_a_run_whose_secret_is_not_set_names_the_variable(command: Command, file: Path) -> None:

@@ -6,14 +6,10 @@ from __future__ import annotations
 import os
 import random
 import signal
-import threading
 import time
 from collections import Counter
-from collections.abc import Iterator
 from decimal import Decimal
 from typing import Any
-
-import pytest
 
 from connector.magento import Magento
 from connector.testing import MemoryHost, account
@@ -139,16 +135,25 @@ def kill_often(host: Host, warehouse: Warehouse, dice: random.Random, rounds: in
         host.stand_ins.faults(rule)
         for _ in range(each):
             warehouse.work()
-        process = host.start("run", "Order import", "--json")
-        time.sleep(dice.uniform(1.0, 2.6))
-        if process.poll() is None:
-            os.kill(process.pid, signal.SIGKILL)
-            kills += 1
-        process.communicate()
+        kills += kill(host, dice)
     while warehouse.left:
         warehouse.work()
     host.stand_ins.faults()
     return kills
+
+
+def kill(host: Host, dice: random.Random) -> bool:
+    """A run that ends at a random moment after it began to ask the shop. Whether it was still at work."""
+    asked = host.stand_ins.state("magento")["requests"]
+    process = host.start("run", "Order import", "--json")
+    while process.poll() is None and host.stand_ins.state("magento")["requests"] == asked:
+        time.sleep(0.1)
+    time.sleep(dice.uniform(0.0, 1.2))
+    alive = process.poll() is None
+    if alive:
+        os.kill(process.pid, signal.SIGKILL)
+    process.communicate()
+    return alive
 
 
 def finish(host: Host) -> list[Json]:
@@ -249,3 +254,155 @@ def test_what_the_warehouse_did_is_done_once_in_the_shop_through_kills_and_fault
 def test_the_same_on_postgresql(world: Makers) -> None:
     for url in postgres():
         answered(world, url, placed=6, rounds=6)
+
+
+# orders of other channels
+
+
+CHANNEL = {
+    **ANSWERS,
+    "create_new_order": True,
+    "store_mapping": {"12345": "de"},
+    "payment_method_fallback": "checkmo",
+    "default_shipping_method": "flatrate_flatrate",
+}
+BASKETS = (
+    [{"sku": "KAF-1000", "quantity": 2, "price": "18.99"}, {"sku": "BECHER-W", "quantity": 1, "price": "9.99"}],
+    [{"sku": "BECHER-S", "quantity": 3, "price": "9.99"}],
+    [{"sku": "HONIG-500", "quantity": 1, "price": "8.49"}],
+)
+
+
+def marketplace(world: Makers) -> tuple[StandIns, Host]:
+    """A shop whose own orders are not exported, and a marketplace that sells at its prices."""
+    stand_ins, host = world("--orders", "3", "--seed", "7", "--index-lag", "1")
+    articles = [{"sku": row["sku"]} for basket in BASKETS for row in basket]
+    stand_ins.control("plentyone", "articles", {"articles": articles})
+    host.apply(dict(CHANNEL), residual="line", status_filter=["pending", "processing"], initial_from="2026-01-01")
+    host.run()
+    return stand_ins, host
+
+
+def sell(stand_ins: StandIns, count: int) -> list[str]:
+    """The PlentyONE ids of `count` orders of the marketplace."""
+    sold = [
+        stand_ins.control("plentyone", "place", {"lines": BASKETS[n % len(BASKETS)], "shipping": "4.90"})
+        for n in range(count)
+    ]
+    return [str(one["id"]) for one in sold]
+
+
+def placed_once(stand_ins: StandIns, host: Host, sold: list[str]) -> None:
+    records = {one["source_id"]: one for one in host.records(profile="Order import")}
+    assert {key: records[key]["message"] for key in sold if records[key]["status"] not in DONE} == {}
+    entities = [int(records[key]["refs"]["id"]) for key in sold]
+    assert sorted(entities) == sorted(stand_ins.state("magento")["placed"])
+    sales = [str(one["id"]) for one in stand_ins.control("plentyone", "orders") if one["typeId"] == 1]
+    exported = {one["target_id"] for one in host.records()}
+    assert [one for one in sales if one not in sold and one not in exported] == []
+    assert [one for one in host.records() if one["source_id"] in map(str, entities) and one["target_id"]] == []
+    assert once_each(stand_ins.state()) == {}
+
+
+def test_an_order_whose_placing_is_in_doubt_is_not_sent_back(world: Makers) -> None:
+    """Between the placing and the answer that never came, the export sees an order that nobody has told of."""
+    stand_ins, host = marketplace(world)
+    sold = sell(stand_ins, 1)
+    time.sleep(1.2)
+    stand_ins.faults({"kind": "drop_after", "method": "PUT", "path": "*/order", "times": 1})
+    asked = host.stand_ins.state("magento")["placed"]
+    process = host.start("run", "Order import", "--json")
+    while process.poll() is None and host.stand_ins.state("magento")["placed"] == asked:
+        time.sleep(0.02)
+    os.kill(process.pid, signal.SIGKILL)
+    process.communicate()
+    before = stand_ins.state()["counts"]["orders"]
+    host.run()
+    assert stand_ins.state()["counts"]["orders"] == before
+    finish(host)
+    host.run()
+    placed_once(stand_ins, host, sold)
+
+
+def test_orders_of_other_channels_are_placed_once_through_kills_and_faults(world: Makers) -> None:
+    dice = random.Random(seed())
+    stand_ins, host = marketplace(world)
+    sold: list[str] = []
+    for rule in dice.sample(FAULTS, 8):
+        sold += sell(stand_ins, 1)
+        seconds = {"seconds": min(rule["seconds"], 4)} if "seconds" in rule else {}
+        stand_ins.faults({"path": "/rest/*", **rule, **seconds, "rate": 0.2, "seed": dice.randrange(1 << 20)})
+        kill(host, dice)
+        host.run() if dice.random() < 0.3 else None
+    stand_ins.faults()
+    finish(host)
+    host.run()
+    placed_once(stand_ins, host, sold)
+
+
+# money
+
+
+def test_credit_notes_of_all_kinds_are_given_back_to_the_cent(world: Makers) -> None:
+    """Discounts, prices with and without tax, other currencies, bundles: by pieces, by amount, shipping alone, the rest."""
+    dice = random.Random(seed())
+    stand_ins, host = world("--orders", "40", "--seed", str(dice.randrange(1000)), "--index-lag", "1")
+    stand_ins.control("magento", "configure", {"refuse_offline_refund": False})
+    own = {one["status"]: 5 for one in stand_ins.control("magento", "orders") if one.get("status")}
+    stores = {name: {"webstore": 12345, "language": "en"} for name in ("default", "de", "pl")}
+    paid = [one for one in own if one not in ("pending", "pending_payment", "canceled", "holded", "closed")]
+    host.apply(dict(ANSWERS), residual="line", status_filter=paid, status_mapping=own, store_mapping=stores)
+    told = host.run()
+    assert told["exit"] == 0, told
+    sales = [one for one in stand_ins.control("plentyone", "orders") if one["typeId"] == 1]
+    for sale in sales:
+        for body in credits_of(sale, dice):
+            try:
+                stand_ins.control("plentyone", "credit", {"id": sale["id"], **body})
+            except OSError:
+                continue  # nothing of that kind is left
+    time.sleep(1.2)
+    host.run(profile="Order import")
+    records = host.records(profile="Order import")
+    orders = {one["id"]: one for one in stand_ins.control("plentyone", "orders")}
+    memos = {str(one["entity_id"]): one for one in stand_ins.control("magento", "papers")["creditmemos"]}
+    wrong: list[str] = []
+    done = 0
+    for one in records:
+        note = orders[int(one["source_id"])]
+        if note["typeId"] != 4:
+            continue
+        refused = one["status"] == "failed" and any(said in one["message"] for said in IMPOSSIBLE)
+        done += not refused
+        wanted = Decimal(0) if refused else cents(note["amounts"][-1]["invoiceTotal"])
+        ids = [each for each in one["refs"].get("creditmemo_id", "").split(", ") if each]
+        back = sum((cents(memos[each]["grand_total"]) for each in ids), Decimal(0))
+        if back != wanted:
+            wrong.append(f"{one['source_number']} {note['id']}: {back}, not {wanted}: {one['status']} {one['message']}")
+    assert not wrong, "\n".join(wrong)
+    assert done > len(sales) // 2
+    assert stand_ins.state("magento")["unequal"] == []
+
+
+IMPOSSIBLE = (  # what Magento cannot give back; nothing was, and a person is told
+    "are paid and not refunded yet",
+    "were paid by gift card, store credit or points",
+    "no adjustment in the base currency makes up for the difference",
+    "less than nothing",
+)
+
+
+def credits_of(sale: Json, dice: random.Random) -> list[Json]:
+    """Credit notes of one sale, in an order in which all of them can be."""
+    goods = [one for one in sale["orderItems"] if one["typeId"] in (1, 2, 3) and one["amounts"][0]["priceGross"]]
+    made: list[Json] = []
+    if goods and dice.random() < 0.7:
+        one = dice.choice(goods)
+        made.append({"lines": [{"orderItemId": one["id"], "quantity": 1}]})
+    if dice.random() < 0.4:
+        made.append({"only": "shipping"})
+    if dice.random() < 0.4:
+        made.append({"amount": f"{dice.randrange(1, 200) / 100:.2f}"})
+    elif dice.random() < 0.7 or not made:
+        made.append({})  # the rest
+    return made

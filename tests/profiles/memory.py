@@ -56,6 +56,7 @@ class World:
     working: Counter[str] = field(default_factory=Counter)
     overlaps: list[str] = field(default_factory=list)
     trouble: Callable[[str, str], None] = lambda step, number: None  # raises what should go wrong
+    remarks: dict[str, str] = field(default_factory=dict)  # what the desk has to say of an order, by number
     lag: float = 0.0
     guard: threading.RLock = field(default_factory=threading.RLock)
     ids: Iterator[int] = field(default_factory=lambda: itertools.count(1000))
@@ -206,6 +207,9 @@ class DeskOrders(Resource):
             self._send("update", record.number, lambda: self._change(record), key)
         if "note" not in known.refs:
             known.learn(note=self._send("note", record.number, lambda: None, f"note-{record.number}"))
+        if remark := WORLD.remarks.get(record.number):
+            known.note(remark)
+            return Written(key=key, created=not existed, message=f"Order {key} written")
         return Written(key=key, created=not existed, message=f"Order {key} written.")
 
     def _found(self, held: list[str], name: str) -> str | None:

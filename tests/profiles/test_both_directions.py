@@ -17,6 +17,7 @@ from connector.settings import Settings
 from profiles import history, models, sync
 from profiles.db import Database, now
 from profiles.ledger import Ledger
+from profiles.models import SyncStatus
 from tests.profiles.memory import Desk, DeskOrders, Shop, ShopOrders, World, fresh, profile, rows
 
 PLACED = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -313,3 +314,32 @@ def test_an_order_that_the_import_may_just_have_made_waits_until_that_is_known(
     sync.run(database, there)
     assert rows(database, there)["S55"].status == "skipped"
     assert [one["number"] for one in world.created] == ["E-7", "S56"]
+
+
+def test_what_belongs_together_waits_for_what_was_read_before_and_is_not_through(
+    database: Database, world: World
+) -> None:
+    _, back = both(database)
+    world.created += [
+        {"id": "900", "number": "E-7", "total": "5.00", "status": "new"},
+        {"id": "901", "number": "E-7", "total": "5.00", "status": "new", "of": "900"},
+        {"id": "902", "number": "E-8", "total": "5.00", "status": "new"},
+    ]
+    sync.run(database, back)
+    ledger = Ledger(database, back, "import", "test", None)
+    with database.reading() as session:
+        rows = ledger.known(session, ["900", "901", "902"])
+    stages = (
+        (SyncStatus.COMPLETE, False, None),
+        (SyncStatus.PENDING, False, "900"),
+        (SyncStatus.PROCESSING, False, "900"),
+        (SyncStatus.FAILED, True, "900"),  # it ran out of attempts and gets new ones in the next run
+        (SyncStatus.FAILED, False, None),  # a person has to act; the others do not wait for that
+        (SyncStatus.SKIPPED, False, None),
+    )
+    for status, transient, waits in stages:
+        with database.session() as session:
+            one = session.get_one(models.SyncRecord, rows["900"].id)
+            one.status, one.transient = status, transient
+        assert ledger.earlier_due(rows["901"]) == waits, status
+        assert (ledger.earlier_due(rows["900"]), ledger.earlier_due(rows["902"])) == (None, None)

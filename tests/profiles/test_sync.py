@@ -56,6 +56,15 @@ def test_each_order_is_written_once_and_shown_complete(database: Database, world
     assert {one.payload for one in found.values()} == {None}
 
 
+def test_a_remark_is_a_sentence_of_its_own_in_the_message(database: Database, world: World) -> None:
+    made = profile(database)
+    world.place("10000")
+    world.remarks["10000"] = "Its rate is not known."
+    sync.run(database, made)
+    (row,) = rows(database, made).values()
+    assert row.message == f"Order {row.target_id} written. Its rate is not known."
+
+
 def test_a_second_run_sends_nothing(database: Database, world: World) -> None:
     made = profile(database)
     world.place("1")

@@ -272,7 +272,7 @@ def test_a_rate_strikes_the_same_calls_for_the_same_seed() -> None:
         ([{"kind": "status"}, {"kind": "status", "statsu": 500}], "rule 2 has unknown keys: statsu"),
         ([{"kind": "status", "rate": 2}], "rate must be a number from 0 to 1"),
         ([{"kind": "status", "times": 0}], "times must be a whole number from 1"),
-        ([{"kind": "status", "system": "shopware"}], "system must be magento, plentyone or null"),
+        ([{"kind": "status", "system": "shopware"}], "system must be magento, plentyone, refurbed or null"),
         ([{"kind": "status", "path": "/(/"}], "is not a regular expression"),
     ],
 )

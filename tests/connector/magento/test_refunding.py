@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from connector import RecordFailed, SkipRecord
+from connector import RecordFailed, RetryLater, SkipRecord
 from connector.magento import adjusting
 from connector.magento.placed import Placed
 from connector.records import DocumentKind, LineKind, Order, OrderKind, OrderLine, cents
@@ -127,6 +127,13 @@ def test_a_fee_that_is_kept_is_a_negative_adjustment(shop: Shop) -> None:
     assert refunded(shop, order["entity_id"]) == [2]
 
 
+def test_a_credit_note_over_less_than_nothing_gives_nothing_back(shop: Shop) -> None:
+    order = paid(shop)
+    with pytest.raises(RecordFailed, match=r"credit note 700009 is over -0\.35 EUR, less than nothing"):
+        write(shop, note(order, "-0.35", some(record(order).lines[0], 1)), known(order["entity_id"]), **REFUND)
+    assert made(shop, order["entity_id"])["creditmemos"] == 0
+
+
 def test_a_part_of_the_shipping_is_an_adjustment(shop: Shop) -> None:
     order = paid(shop)
     write(shop, note(order, "2.00", freight("2.00")), known(order["entity_id"]), **REFUND)
@@ -164,6 +171,15 @@ def test_more_than_was_paid_is_not_tried(shop: Shop) -> None:
     with pytest.raises(RecordFailed, match="was paid in EUR"):
         write(shop, note(order, "5", currency="PLN"), known(order["entity_id"]), **REFUND)
     assert made(shop, order["entity_id"])["creditmemos"] == 0
+
+
+def test_a_credit_note_waits_for_the_invoice_that_is_still_to_come(shop: Shop) -> None:
+    order = place(shop)
+    what, one = known(order["entity_id"]), note(order, "9.99", some(record(order).lines[0], 1))
+    with pytest.raises(RetryLater, match="waits for the invoice"):
+        write(shop, one, what, **REFUND, create_invoice=True)
+    shop.connector().client.ask("POST", f"order/{order['entity_id']}/invoice", body={})
+    assert write(shop, one, what, **REFUND, create_invoice=True).key == "creditmemo/1"
 
 
 def test_it_is_off_by_default_and_says_so(shop: Shop) -> None:

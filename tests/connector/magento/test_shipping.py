@@ -248,6 +248,38 @@ def test_deliveries_ship_their_own_lines_and_remember_their_shipment(shop: Shop)
     assert made(shop, order["entity_id"])["shipments"] == 2
 
 
+def test_what_was_split_off_and_what_remains_ship_their_own_lines(shop: Shop) -> None:
+    order = place(shop, ("BECHER-W", 4), ("KAF-1000", 3))
+    whole = record(order)
+    cups, coffee = whole.lines[:2]
+    rest = replace(whole, lines=(some(cups, 3), coffee))
+    story = replace(whole.fulfilment, origin=whole.key, parent=whole.key, shipped_at=MOMENT)
+    off = replace(whole, key="700002", lines=(some(cups, 1),), status="5", fulfilment=story)
+    of_rest, of_off = known(order["entity_id"]), known(order["entity_id"])
+    written = write(shop, off, of_off, **SHIP, create_invoice=True)
+    assert (written.key, shipped(shop, order["entity_id"])) == ("shipment/1", [1, 0])
+    write(shop, replace(rest, fulfilment=replace(rest.fulfilment, shipped_at=MOMENT)), of_rest, **SHIP)
+    assert shipped(shop, order["entity_id"]) == [4, 3]
+    assert made(shop, order["entity_id"]) | {"mails": {}} == {
+        "invoices": 0,  # what was split off has not the order's total
+        "shipments": 2,
+        "creditmemos": 0,
+        "tracks": [],
+        "mails": {},
+    }
+
+
+def test_what_remains_after_a_split_never_ships_the_other_part(shop: Shop) -> None:
+    order = place(shop, ("BECHER-W", 4), ("KAF-1000", 3))
+    sale = record(order, fulfilment={"shipped_at": MOMENT})
+    rest = replace(sale, lines=(some(sale.lines[0], 3), sale.lines[1]))
+    what = known(order["entity_id"])
+    for status in ("5", "7"):
+        write(shop, replace(rest, status=status), what, **SHIP)
+        assert shipped(shop, order["entity_id"]) == [3, 3]
+    assert made(shop, order["entity_id"])["shipments"] == 1
+
+
 def test_equal_deliveries_are_two_and_a_lost_answer_makes_no_third(shop: Shop) -> None:
     order = place(shop, ("BECHER-W", 6))
     sale = record(order, fulfilment={"shares": True})

@@ -300,6 +300,19 @@ def test_a_reversed_invoice_is_none_and_a_faulty_document_neither() -> None:
     assert [one.key for one in made.fulfilment.documents] == ["4", "7"]
 
 
+@pytest.mark.parametrize(
+    ("type", "kind"),
+    [
+        ("invoiceExternal", DocumentKind.INVOICE),
+        ("deliveryNote", DocumentKind.DELIVERY_NOTE),
+        ("creditNoteExternal", DocumentKind.CREDIT_NOTE),
+    ],
+)
+def test_a_document_is_known_by_its_upload_name_as_well(type: str, kind: DocumentKind) -> None:
+    made = parse(order("10.00", item(11, "10.00"), documents=[document(1, type)]))
+    assert [one.kind for one in made.fulfilment.documents] == [kind]
+
+
 def package(id: int, number: Any, *items: tuple[int, Any]) -> Payload:
     held = [{"id": at, "variationId": variation, "itemQuantity": many} for at, (variation, many) in enumerate(items)]
     return {"id": id, "packageNumber": number, "weight": "1500", "tracking_status_id": None, "items": held}
@@ -366,3 +379,9 @@ def test_bad_payloads_are_said_by_order_field_and_value(change: Callable[[Payloa
         parse(changed(change))
     assert said in str(caught.value)
     assert "PlentyONE order 700001" in str(caught.value)
+
+
+@pytest.mark.parametrize(("kind", "origin"), [("split", "700001"), ("grouped", None), ("multi_order", None)])
+def test_a_sale_that_is_handled_together_with_others_was_not_made_from_them(kind: str, origin: str | None) -> None:
+    references = [{"orderId": 700003, "originOrderId": 700001, "referenceOrderId": 700001, "referenceType": kind}]
+    assert parse(order("10.00", item(31, "10.00"), id=700003, orderReferences=references)).fulfilment.origin == origin

@@ -286,6 +286,25 @@ def test_a_clock_of_ours_that_is_ahead_leaves_nothing_out() -> None:
     assert abs(datetime.fromisoformat(json.loads(first)["until"]) - there) < timedelta(seconds=5)
 
 
+@pytest.mark.parametrize("ahead", [timedelta(hours=2), timedelta(days=20_000)])
+def test_a_date_that_is_ahead_moves_no_mark_into_the_future(ahead: timedelta) -> None:
+    wire = Wire()
+    there = wire.host.now() + ahead
+    wire.on("GET /rest/orders", (*envelope([], 1), {"Date": format_datetime(there, usegmt=True)}))
+    mark = list(Orders(wire.connector).read(None, options()))[-1].mark
+    assert mark is not None
+    assert datetime.fromisoformat(json.loads(mark)["until"]) <= wire.host.now()
+
+
+def test_a_mark_in_the_future_hides_no_order() -> None:
+    wire = Wire()
+    wire.on("GET /rest/orders", (*envelope([], 1), {}))
+    list(Orders(wire.connector).read(json.dumps({"until": "2100-01-01T00:00:00+00:00"}), options()))
+    asked = dict(parse_qsl(urlsplit(wire.sent[-1].url or "").query))
+    assert datetime.fromisoformat(asked["updatedAtFrom"]) <= wire.host.now()
+    assert datetime.fromisoformat(asked["updatedAtTo"]) >= wire.host.now()
+
+
 def test_with_a_fifth_of_all_calls_failing_every_order_is_read(plenty: StandIn, shop: Shop) -> None:
     shop.orders.client.read_seconds = 0.5
     shop.host.sleep = lambda seconds: bool(shop.host.stop.wait(min(seconds, 0.01)))  # type: ignore[assignment]
