@@ -3,7 +3,7 @@
 The orders go out, the stand-in's warehouse sends some of them, and they come back with their tracking numbers.
 
 What it sets up stands in `demo.yaml`. It may be repeated on the same data folder: the stand-ins begin empty each time,
-so what an earlier rehearsal knew about them is forgotten; its history stays. The stand-ins end with this process,
+so what an earlier rehearsal knew about them is forgotten, with its calls; its history stays. The stand-ins end with this process,
 however it ends.
 """
 
@@ -185,7 +185,8 @@ def forget(session: Session, document: Document) -> None:
         row = configuration.profile(session, spec.name)
         session.execute(delete(models.SyncRecord).where(models.SyncRecord.profile_id == row.id))
         row.mark = row.read_at = None
-    session.execute(delete(models.Link).where(models.Link.connection_id.in_(ids)))
+    for table in (models.Link, models.DataLog):
+        session.execute(delete(table).where(table.connection_id.in_(ids)))
     session.execute(delete(models.Shared).where(models.Shared.connection_id.in_(ids)))
 
 

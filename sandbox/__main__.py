@@ -60,6 +60,8 @@ def read_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
         raise CannotStart(f"The folder {options.orders_from} of --orders-from does not exist.")
     if options.record and not options.record.absolute().parent.is_dir():
         raise CannotStart(f"The folder of the --record file {options.record} does not exist.")
+    if options.refurbed_rate < 0:
+        raise CannotStart(f"--refurbed-rate {options.refurbed_rate} is not a number of requests from 0.")
     if options.only and options.also:
         raise CannotStart(f"--only {options.only} starts nothing else; leave --with {options.also} out.")
     others = 0 if options.only else 2 if options.also else 1

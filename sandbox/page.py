@@ -194,7 +194,8 @@ async function refresh(){
   byId('counts').textContent=Object.entries(state.counts).map(([name,n])=>name+' '+n).join(' · ');
   fill(byId('orders'),state.orders.slice().reverse(),[
     [o=>o.id],[o=>o.released?o.state:'not released'],[o=>o.country],[o=>o.charged+' '+o.currency,true],
-    [o=>o.refunded,true],[o=>o.states.join(', ')],[o=>o.has_invoice?'yes':''],[o=>o.returns.join(', ')]],
+    [o=>o.refunded,true],[o=>o.states.join(', ')],[o=>o.has_invoice?'yes':''],
+    [o=>o.returns.map(one=>one.id+' '+one.state).join(', ')]],
     o=>o.id===chosen,o=>{chosen=o.id;refresh()});
   const twice=Object.entries(state.duplicates).filter(([,groups])=>groups.length);
   byId('twice').textContent=twice.length?'Twice: '+twice.map(([name,groups])=>name+' '+groups.length).join(', '):'';

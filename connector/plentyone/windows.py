@@ -29,7 +29,9 @@ log = logging.getLogger(__name__)
 
 LIST = "/rest/orders"
 OVERLAP = timedelta(minutes=5)  # a transaction may be stored later than the time that it bears
-AHEAD = timedelta(days=1)  # the last window ends here: PlentyONE's clock may be ahead of ours, and the mark stays at now
+AHEAD = timedelta(
+    days=1
+)  # the last window ends here: PlentyONE's clock may be ahead of ours, and the mark stays at now
 FRESH = timedelta(minutes=1)
 SHORTEST = timedelta(seconds=2)  # a window that is not halved any more: a bulk change of one moment
 PAGES = 20  # a window of more pages is halved

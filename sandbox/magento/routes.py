@@ -45,7 +45,13 @@ def body_of(request: Request) -> dict[str, Any]:
 
 
 def _list(kind: str, table: Any) -> Answer:
-    return lambda shop, request, _: shop.listing(request, shop.papers.all(kind), table)
+    def answer(shop: "Shop", request: Request, places: Places) -> Any:
+        rows = shop.papers.all(kind)
+        if shop.settings.bare_papers:
+            rows = [{name: value for name, value in row.items() if name not in ("items", "comments")} for row in rows]
+        return shop.listing(request, rows, table)
+
+    return answer
 
 
 def _one(kind: str) -> Answer:

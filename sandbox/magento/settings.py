@@ -34,6 +34,7 @@ class Settings:
     version: str | None = "Magento/2.4 (Enterprise)"  # None: the shop hides it
     refuse_offline_refund: bool = True  # of what was captured online, as the documentation says
     refund_needs_items: bool = False  # older 2.4 refuses a credit memo over money alone
+    bare_papers: bool = False  # lists of invoices, shipments and credit memos show neither lines nor comments
     shipping_refund_incl_tax: bool = False  # whether shipping_amount of a refund is meant with tax
     new_order_mail: bool = True  # placing a cart's order writes the customer a mail; no call can say otherwise
     payment_methods: list[str] = field(

@@ -292,6 +292,32 @@ def test_equal_deliveries_are_two_and_a_lost_answer_makes_no_third(shop: Shop) -
     assert made(shop, order["entity_id"])["shipments"] == 2
 
 
+def test_a_shop_that_shows_no_comments_and_lines_of_shipments_gets_each_part_once(shop: Shop) -> None:
+    shop.control("configure", bare_papers=True)
+    order = place(shop, ("BECHER-W", 6))
+    sale = record(order, fulfilment={"shares": True})
+    story: Json = {"shipped_at": MOMENT, "shares": False}
+    parts = [child(sale, OrderKind.DELIVERY, f"70000{n}", some(sale.lines[0], 2), **story) for n in (2, 3)]
+    for kind, one in zip(("drop_after", "drop_before"), parts, strict=True):  # made, and not made
+        shop.faults({"kind": kind, "method": "POST", "path": "*/ship", "times": 1})
+        until_written(shop, one, known(order["entity_id"]), **SHIP)
+    assert shipped(shop, order["entity_id"]) == [4]
+    assert made(shop, order["entity_id"])["shipments"] == 2
+
+
+def test_a_package_without_a_number_in_the_shop_is_not_shipped_again_after_doubt(shop: Shop) -> None:
+    shop.control("configure", bare_papers=True)
+    order = place(shop, ("BECHER-W", 6))
+    one = record(order)
+    one = record(order, fulfilment={"packages": (package("1", "JD1", (one.lines[0].key, 2)), package("2"))})
+    shop.faults({"kind": "drop_after", "method": "POST", "path": "*/ship", "times": 1})
+    what = known(order["entity_id"])
+    until_written(shop, one, what, **SHIP, import_tracking=False)
+    assert shipped(shop, order["entity_id"]) == [2]
+    write(shop, one, what, **SHIP, import_tracking=False)
+    assert made(shop, order["entity_id"])["shipments"] == 1
+
+
 def test_sale_and_deliveries_at_the_same_time_ship_everything_once(shop: Shop) -> None:
     order = place(shop, ("BECHER-W", 6))
     sale = record(order, fulfilment={"shares": True})
