@@ -3,8 +3,8 @@
 The orders go out, the stand-in's warehouse sends some of them, and they come back with their tracking numbers.
 
 What it sets up stands in `demo.yaml`. It may be repeated on the same data folder: the stand-ins begin empty each time,
-so what an earlier rehearsal knew about them is forgotten, with its calls; its history stays. The stand-ins end with this process,
-however it ends.
+so what an earlier rehearsal knew about them is forgotten, with its calls; its history stays. The stand-ins end with this
+process, however it ends.
 """
 
 from __future__ import annotations

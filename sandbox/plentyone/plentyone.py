@@ -72,7 +72,8 @@ class PlentyOne:
         self.budget = Budget(tenant=self.tenant)
 
     def handle(self, request: Request) -> Response:
-        """Answer one call, dated by the tenant's clock. The JSON is written under the lock, so that no other call changes it meanwhile."""
+        """Answer one call, dated by the tenant's clock. The JSON is written under the lock, so that no other call changes
+        it meanwhile."""
         with self._lock:
             if not (request.path == "/rest" or request.path.startswith("/rest/")):
                 return worded(404)
