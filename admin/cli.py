@@ -434,7 +434,7 @@ def order(number: str, as_json: bool) -> None:
         return
     for record in story["records"]:
         show(f"{record['profile']}: {record['status']}, {record['message'] or 'no message'}")
-        refs = ", ".join(f"{key} {value}" for key, value in record["refs"].items())
+        refs = ", ".join(f"{key} {value}" for key, value in record["refs"].items() if value)
         show(f"source {record['source_id']}, target {record['target_id'] or 'none'}{f', {refs}' if refs else ''}")
         show("")
         table(

@@ -204,11 +204,14 @@ def _ship(work: Work, load: Load) -> None:
     tracks = _tracks(work, load.packages)
     standing.remember(work)
     keys = ", ".join(one.key for one in load.packages)
+    rest = f"; parcels {keys or 'none'}; {WHOLE if load.whole else 'in part'}"
+    if load.quantities is not None:  # Magento would take it twice
+        work.known.learn(shipping=f"{plain(_gone(work.placed))}{rest}")
     body: Payload = {
         "items": [] if load.quantities is None else items(load.quantities, work.placed),
         "notify": bool(options.send_shipment_email),
         "appendComment": False,
-        "comment": work.mark(f"; parcels {keys or 'none'}; {WHOLE if load.whole else 'in part'}"),
+        "comment": work.mark(rest),
         "tracks": tracks,
     }
     source = _source(work)
@@ -242,6 +245,7 @@ def _learn(work: Work, id: str, packages: Sequence[Package], numbers: Sequence[s
         tracks=", ".join(known) or None,
         # a whole order's own rows say what is left of it, and people may add to it; a part is what it is
         shipped=WHOLE if whole and _part(work) else None,
+        shipping="" if work.ref("shipping") else None,
     )
 
 
@@ -351,7 +355,9 @@ def _candidates(work: Work) -> list[Payload]:
 
 def _adopt(work: Work, papers: Sequence[Payload], *, alone: bool = False) -> None:
     """Take over what an earlier attempt has made. `alone`: also the only shipment that nobody has made from here."""
-    ours = [one for one in papers if one["signed"] or (not one["signs"] and _as_sent(work, one))]
+    ours = [one for one in papers if one["signed"] or (not one["signs"] and _as_sent(work, one))] or _since(
+        work, papers
+    )
     if not ours and alone and len(papers) == 1:
         ours = list(papers)
     for one in ours:
@@ -360,10 +366,24 @@ def _adopt(work: Work, papers: Sequence[Payload], *, alone: bool = False) -> Non
         packages = [two for two in work.order.fulfilment.packages if two.key in keys]
         numbers = [str(two.get("track_number") or "").strip() for two in _loose(one, "tracks")]
         packages = packages or [two for two in _labelled(work.order) if two.number in numbers]
-        whole = WHOLE in rest or not one["signed"]
+        whole = WHOLE in rest or not (one["signed"] or rest)
         _learn(work, id, packages, [number for number in numbers if number], whole=whole)
         work.reset = work.reset or one["signed"]
         work.done.append(f"shipment {id} found in Magento")
+
+
+def _since(work: Work, papers: Sequence[Payload]) -> list[Payload]:
+    """The newest, where the shop shows no signs and more of the order is shipped than when ours was sent."""
+    before, _, rest = (work.ref("shipping") or "").partition(";")
+    unsigned = [one for one in papers if not one["signs"]]
+    if not before or not unsigned or _gone(work.placed) <= Decimal(before):
+        return []
+    return [{**unsigned[-1], "rest": rest}]
+
+
+def _gone(placed: Placed) -> Decimal:
+    """Pieces shipped of all rows."""
+    return sum((row.amount("qty_shipped") for head in placed.heads for row in (head.item, *head.below)), ZERO)
 
 
 def _as_sent(work: Work, paper: Payload) -> bool:
