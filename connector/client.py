@@ -316,6 +316,10 @@ class Client:
             raise InDoubt(said) if write else RetryLater(said)
         raise StopRun(f"{where} answered {answer.status}: {answer.excerpt()}")
 
+    def shown(self, path: str) -> str:
+        """A path as it stands in messages and on record: without what gives access to something."""
+        return path
+
     def renew(self, answer: Answer) -> bool:
         """After a 401: True when fresh credentials were obtained and the call may be sent once more."""
         return False
@@ -400,6 +404,7 @@ class Client:
         encoded = encode(query)
         request.method = method
         request.url = f"{self.base_url}{path}" + (f"?{encoded}" if encoded else "")
+        path = self.shown(path)
         request.headers = requests.structures.CaseInsensitiveDict(
             {"Accept": "application/json", "User-Agent": "connector-host", "Accept-Encoding": "gzip"}
         )

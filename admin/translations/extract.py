@@ -142,7 +142,7 @@ def sentences(file: Path) -> Iterator[str]:
                 for argument in node.args:
                     yield from _text(argument)
         elif (isinstance(node, ast.Assign) and any(getattr(one, "id", "") in NAMES for one in node.targets)) or (
-            isinstance(node, ast.Return) and isinstance(node.value, ast.JoinedStr)
+            isinstance(node, ast.Return) and isinstance(node.value, ast.JoinedStr | ast.Constant)
         ):
             yield from _text(node.value)
 
@@ -152,13 +152,16 @@ def _plain(text: str) -> str:
     return "{input}".join(part.replace("{", "(").replace("}", ")") for part in text.split("{input}"))
 
 
-def _text(node: ast.AST) -> Iterator[str]:
+def _text(node: ast.AST | None) -> Iterator[str]:
     if isinstance(node, ast.Constant) and isinstance(node.value, str):
         if " " in node.value.strip():
             yield node.value
     elif isinstance(node, ast.IfExp):
         yield from _text(node.body)
         yield from _text(node.orelse)
+    elif isinstance(node, ast.BoolOp):
+        for value in node.values:
+            yield from _text(value)
     elif isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add):
         yield from _text(node.left)
         yield from _text(node.right)

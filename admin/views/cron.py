@@ -41,6 +41,11 @@ _SENTENCES = (
     later("The cron line has six fields; seconds (or a year) are not possible, write five fields."),
     later("The cron line has {n} field; five are needed: minute, hour, day of month, month, day of week."),
     later("The cron line has {n} fields; five are needed: minute, hour, day of month, month, day of week."),
+    later("Minute {value}"),
+    later("Hour {value}"),
+    later("Day of month {value}"),
+    later("Month {value}"),
+    later("Day of week {value}"),
     later("Minute {value} is not possible: allowed is {allowed}."),
     later("Hour {value} is not possible: allowed is {allowed}."),
     later("Day of month {value} is not possible: allowed is {allowed}."),
@@ -48,6 +53,11 @@ _SENTENCES = (
     later("Day of week {value} is not possible: allowed is {allowed}."),
     later("{part} is not possible: a range goes from the smaller to the greater (write two parts with a comma), "
           "allowed is {allowed}."),
+    later("0 to 59"),
+    later("0 to 23"),
+    later("1 to 31, L for the last day, LW for the last weekday"),
+    later("1 to 12 or JAN to DEC"),
+    later("0 to 7 (Sunday is 0 or 7) or SUN to SAT, 5L for the last Friday, 1#2 for the second Monday"),
     later("{part}: a step of {step} is longer than the field; allowed is {allowed}."),
     later("Day of month {day} never comes in month {month} (day of week {weekday}): the line would never run."),
 )  # fmt: skip

@@ -166,7 +166,7 @@ def letters(text: str) -> int:
 
 
 def _piece(piece: str, spoken: str) -> str:
-    """A part of a list: "5 failed", "3 items", "payment 300"; empty where nobody translated it."""
+    """A part of a list: "5 failed", "3 items", "payment 300", "payment 300 approved"; empty where nobody translated it."""
     if exact := _exact(spoken).get(piece):
         return exact
     if found := re.fullmatch(r"(\d+) (.+)", piece):
@@ -175,6 +175,8 @@ def _piece(piece: str, spoken: str) -> str:
             return said.format(count)
         return f"{count} {word}" if (word := words(spoken).get(thing)) else ""
     if (found := re.fullmatch(r"(.+) (\S*\d\S*)", piece)) and (said := _ends(spoken).get((found[1], ""))):
+        return said.format(found[2])
+    if (found := re.fullmatch(r"(.+?) (\S*\d\S*) (.+)", piece)) and (said := _ends(spoken).get((found[1], found[3]))):
         return said.format(found[2])
     return ""
 

@@ -249,11 +249,11 @@ class OrderOptions(Settings):
         CREDIT_MEMO, "When a credit note document exists", when=_on("create_credit_memo")
     )
     refund_capture_case = setting(
-        fields.String(validate=one_of("offline", "online", labels=("Offline", "Online"))),
+        fields.String(validate=one_of("offline", "online", labels=("Offline", "Online where it was captured online"))),
         section=CREDIT_MEMO,
         label="Refund",
-        help="Offline: the credit memo is only written down. Online: Magento has the payment provider pay the money back; "
-        "the invoice must have been captured online.",
+        help="Offline: the credit memo is only written down. Online: Magento has the payment provider pay the money back, "
+        "of orders whose invoice was captured online; all others are refunded offline.",
         default="offline",
         when=_on("create_credit_memo"),
     )

@@ -12,6 +12,7 @@ from connector.magento.reading import Fields
 
 PAGE = 100
 EVERY = timedelta(hours=4)
+LOOKED = "overdue"  # state: after which entity_id the next pass goes on, where the limit ended the last one
 FIELDS = (
     "items[entity_id,increment_id,state,status,created_at,updated_at,grand_total,total_paid,total_invoiced,total_refunded,"
     "items[item_id,parent_item_id,product_type,is_virtual,base_price,qty_ordered,qty_invoiced,qty_shipped,qty_refunded,"
@@ -23,7 +24,10 @@ STAMP = "%Y-%m-%d %H:%M:%S"
 def orders(
     client: MagentoClient, options: Options, now: datetime, ours: Callable[[Sequence[str]], Collection[str]]
 ) -> Iterator[tuple[str, str]]:
-    """(entity_id, why) of orders that were exported, oldest first, no more than the settings allow."""
+    """(entity_id, why) of orders that were exported, oldest first, no more than the settings allow.
+
+    A pass goes on where the limit ended the one before: orders that stay as they are would keep all others waiting.
+    """
     youngest = now - timedelta(days=options.incomplete_min_age_days)
     oldest = now - timedelta(days=options.incomplete_max_age_days)
     filters = [
@@ -33,7 +37,8 @@ def orders(
     excluded = [str(one) for one in options.get("incomplete_excluded_statuses") or ()]
     if excluded:
         filters.append(("status", "nin", ",".join(excluded)))
-    last, found = 0, 0
+    began = int((client.host.state.read(LOOKED) or {}).get("after") or 0)
+    last, found = began, 0
     while True:
         query = criteria(
             [*filters, ("entity_id", "gt", last)], [("entity_id", "ASC")], size=PAGE, page=1, fields=FIELDS
@@ -50,10 +55,17 @@ def orders(
             yield id, reasons[id]
             found += 1
             if found >= options.incomplete_batch_limit:
+                _looked(client, id)
                 return
         last = max((int(one["entity_id"]) for one in fresh), default=last)
         if len(rows) < PAGE or not fresh:
+            if began:
+                _looked(client, None)
             return
+
+
+def _looked(client: MagentoClient, after: str | None) -> None:
+    client.host.state.change(LOOKED, lambda _: {"after": after} if after else None)
 
 
 def _why(row: Payload, options: Options, youngest: datetime) -> str | None:

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 
-from connector import Options, Payload, RecordFailed, RetryLater, SkipRecord
+from connector import Options, Payload, RecordFailed, SkipRecord
 from connector.magento import adjusting, standing
 from connector.magento.answers import Refused
 from connector.magento.placed import items
@@ -129,12 +129,6 @@ def _possible(work: Work) -> None:
     if not total:
         raise SkipRecord(f"credit note {work.order.key} of order {work.order.number} is over 0.00 {placed.currency}")
     left = cents(placed.fields.amount("total_paid") - placed.fields.amount("total_refunded"))
-    if total > left and work.options.create_invoice and placed.to_invoice:
-        raise RetryLater(
-            f"{work.name}: credit note {work.order.key} is over {total} {work.order.currency}, of Magento order "
-            f"{placed.number} {left} {placed.currency} are paid so far; it waits for the invoice",
-            after=5.0,
-        )
     if total > left:
         raise RecordFailed(
             f"{work.name}: credit note {work.order.key} is over {total} {work.order.currency}, but of Magento order "
@@ -214,7 +208,7 @@ def _adjusted(work: Work, quantities: dict[str, Decimal], shipping: bool, total:
 
 def _send(work: Work, plan: Plan, *, quiet: bool = False) -> str:
     options, placed = work.options, work.placed
-    online = options.refund_capture_case == "online"
+    captured = _captured(work) if options.refund_capture_case == "online" else []
     arguments: Payload = {}
     if not plan.shipping:  # left out, all of it goes back, whether the shop counts it with or without tax
         arguments["shipping_amount"] = 0
@@ -238,7 +232,7 @@ def _send(work: Work, plan: Plan, *, quiet: bool = False) -> str:
         "comment": work.mark(),
         "arguments": arguments,
     }
-    if not online:
+    if not captured:  # what did not come in online cannot go back online
         try:
             return work.make(f"order/{placed.id}/refund", body)
         except Refused as error:
@@ -247,17 +241,21 @@ def _send(work: Work, plan: Plan, *, quiet: bool = False) -> str:
                 f"is refunded online ('Refund'). {error}",
                 setting="refund_capture_case",
             ) from error
-    return work.make(f"invoice/{_invoice(work, plan)}/refund", {**body, "isOnline": True})
+    return work.make(f"invoice/{_invoice(work, captured, plan)}/refund", {**body, "isOnline": True})
 
 
-def _invoice(work: Work, plan: Plan) -> str:
+def _captured(work: Work) -> list[Payload]:
+    """The invoices whose money came in online."""
+    return [one for one in work.papers("invoices") if one.get("transaction_id")]
+
+
+def _invoice(work: Work, online: list[Payload], plan: Plan) -> str:
     """The invoice that covers the amount and the pieces. Raises RecordFailed when none does."""
-    online = [one for one in work.papers("invoices") if one.get("transaction_id")]
     covering = [one for one in online if _left(one) >= _total(work) and _holds(work, one, plan)]
     if found := covering or (online if len(online) == 1 else []):  # of a single one, Magento itself says what is left
         return str(found[0]["entity_id"])
     raise RecordFailed(
-        f"{work.name}: no invoice of Magento order {work.placed.number} was captured online and covers "
+        f"{work.name}: no invoice of Magento order {work.placed.number} that was captured online covers "
         f"{_total(work)} {work.order.currency}; refund it there by hand, or set 'Refund' to offline.",
         setting="refund_capture_case",
     )

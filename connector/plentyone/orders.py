@@ -376,7 +376,7 @@ class Orders(Resource):
             credited = self._credited(work)
             done.append(self._restate(work, id) if not credited else None if wrong else self._cancel_credited(work, id))
         if written := comments.bring(work, id, look=True):
-            done.append(f"{written} note{'' if written == 1 else 's'} added")
+            done.append(f"{written} notes added" if written > 1 else "1 note added")
         told, _ = existing.differences(sent, order)
         if told:
             raise RecordFailed(

@@ -14,7 +14,7 @@ from connector.magento.orders import Orders as MagentoOrders
 from connector.plentyone.orders import Orders as PlentyOrders
 from profiles.db import now
 from profiles.ledger import pack
-from profiles.models import DataLog, Profile, SyncHistory, SyncRecord, Task
+from profiles.models import DataLog, DryRun, DryRunLine, Profile, SyncHistory, SyncRecord, Task
 from tests.admin.conftest import SECRETS, Browser, ErpOrders, Seeded, ShopOrders
 from tests.admin.test_pages import text
 
@@ -69,6 +69,12 @@ def test_several_orders_are_a_list(anna: Browser, seeded: Seeded) -> None:
         session.execute(update(SyncRecord).where(SyncRecord.id.in_([2, 3, 4])).values(customer="C7"))
     page = text(anna.get("/orders/?q=C7"))
     assert re.findall(r'href="/orders/(\d+)/"', page) == ["4", "3", "2"]
+
+
+def test_amounts_of_the_list_are_written_as_the_reader_writes_them(anna: Browser, seeded: Seeded) -> None:
+    with seeded.db.session() as session:
+        session.execute(update(SyncRecord).where(SyncRecord.id.in_([2, 3])).values(customer="C7", amount="1234.50 EUR"))
+    assert "1.234,50 EUR" in text(anna.get("/orders/?q=C7", headers={"Accept-Language": "de"}))
 
 
 def test_the_way_back_is_the_same_order(anna: Browser, seeded: Seeded) -> None:
@@ -251,6 +257,23 @@ def test_the_payload_is_shown_without_secrets_and_read_anew_on_demand(
     assert "grand_total" in fresh
     assert SECRETS[0] not in fresh
     assert "It cannot be read." in text(anna.post(f"/orders/{seeded.complete}/payload"))
+
+
+def test_a_dry_run_says_why_a_record_would_be_skipped_beside_its_totals(anna: Browser, seeded: Seeded) -> None:
+    why = "Nothing changed since it was written, and nothing differs there."
+    totals = {"source": "1234.50", "target": "1234.50", "currency": "EUR"}
+    with seeded.db.session() as session:
+        run = DryRun(
+            profile_id=seeded.profile, asked_by="anna", status="success", counts={"skip": 1}, beat_at=now(),
+            created_at=now(), finished_at=now(),
+        )  # fmt: skip
+        session.add(run)
+        session.flush()
+        line = {"message": why, "calls": [], "totals": totals, "notes": [], "kind": None}
+        session.add(DryRunLine(dry_run_id=run.id, position=0, source_number="7", action="skip", line=line))
+    address = f"/profiles/{seeded.profile}/dry-run/"
+    assert why in text(anna.get(address))
+    assert "1.234,50 EUR → 1.234,50 EUR" in text(anna.get(address, headers={"Accept-Language": "de"}))
 
 
 def test_a_dry_run_of_the_order_is_offered(anna: Browser, seeded: Seeded) -> None:

@@ -85,6 +85,16 @@ def test_a_stored_sentence_is_translated_with_its_values(app: Flask, monkeypatch
             "Order 700 created: 1 item, 7.00 PLN, no payment",
             "Auftrag 700 angelegt: 1 Position, 7,00 PLN, keine Zahlung",
         ),
+        ("Order 700 updated: nothing to change", "Auftrag 700 aktualisiert: nichts zu ändern"),
+        (
+            "Order 700 updated: payment 31 approved, addresses changed, 1 note added",
+            "Auftrag 700 aktualisiert: Zahlung 31 freigegeben, Adressen geändert, 1 Memo hinzugefügt",
+        ),
+        ("Hour '25' is not possible: allowed is 0 to 23.", "Stunde '25' ist nicht möglich: erlaubt ist 0 bis 23."),
+        (
+            "Month '13' is not possible: allowed is 1 to 12 or JAN to DEC.",
+            "Monat '13' ist nicht möglich: erlaubt ist 1 bis 12 oder JAN bis DEC.",
+        ),
         ("Planned for 2026-11-21 10:15 (Europe/Berlin).", "Geplant für 21.11.2026 10:15 (Europe/Berlin)."),
         ("Must be from 1 to 50, not 99.", "Muss von 1 bis 50 sein, nicht 99."),
         ("3 unknowns, 2 failed.", "3 unknowns, 2 failed."),

@@ -57,6 +57,7 @@ def test_a_newcomer_must_choose_a_password_and_goes_on_where_they_wanted_to(seed
 def test_a_user_is_added_helped_and_switched_off_by_keyboard_alone(anna: Visitor, visit: Visit) -> None:
     page = anna.page
     page.goto("/users/add")
+    expect(page.locator("[name=name]")).to_be_focused()
     page.keyboard.type("ines")
     page.keyboard.press("Tab")
     page.keyboard.press("ArrowUp")

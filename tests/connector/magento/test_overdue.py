@@ -85,3 +85,14 @@ def test_orders_that_were_never_exported_do_not_use_up_the_limit(shop: Shop) -> 
     )
     assert told is not None
     assert [id for id, _ in told] == [made[3]]
+
+
+def test_orders_that_stay_as_they_are_do_not_keep_the_others_waiting(shop: Shop) -> None:
+    whole = list(found(shop))
+    orders, told = Orders(shop.connector()), list[list[str]]()
+    limit = len(whole) // 2 + 1  # the second pass ends with the list, the third begins anew
+    for _ in range(3):
+        rows = orders.unsettled(options(**ON, incomplete_batch_limit=limit), None, set)
+        assert rows is not None
+        told.append([id for id, _ in rows])
+    assert told == [whole[:limit], whole[limit:], whole[:limit]]
