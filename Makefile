@@ -1,7 +1,7 @@
 # make install   an environment of its own in .venv, with the versions of constraints.txt
 # make demo      stand-ins, a profile, one run, the pages: ORDERS=200 PORT=8080
 # make test      the whole suite; the browser tests need Chromium
-# make check     format, lint, types and unit tests: before every commit
+# make check     format, lint, types and the quick unit tests on SQLite: before every commit
 # make bench     how fast it is
 # make words     bring the catalogues of translations up to date
 # make pictures  take the README's pictures anew, with Chromium
@@ -41,7 +41,7 @@ check: install
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
-	$(PYTEST) -q -m 'not slow' --ignore-glob '*browser*' $(addprefix --ignore=,$(SLOW)) $(UNIT)
+	$(PYTEST) -q -m 'not slow' -k 'not postgresql' --ignore-glob '*browser*' $(addprefix --ignore=,$(SLOW)) $(UNIT)
 
 bench: install
 	for file in bench/*.py; do echo "$$file"; $(BIN)/python "$$file" || exit 1; done
