@@ -315,7 +315,7 @@ class Run:
         self.halt: ConnectorError | None = None
         self._options: dict[tuple[str | None, str | None], Options] = {}
         self._parsed: OrderedDict[str, tuple[str | None, Any]] = OrderedDict()
-        self._came_back: dict[str, Counterpart] = {}  # of the page that is decided
+        self._came_back: Mapping[str, Counterpart] = {}  # of the page that is decided
         self._guard = threading.Lock()
         self.began = now()
         for connector in (source, target):
@@ -441,13 +441,17 @@ class Run:
         with self.database.reading() as session:
             rows = self.ledger.known(session, [found.key for found in page])
         new = [found.key for found in page if _untouched(rows.get(found.key))]
-        self._came_back = self.ledger.counterparts(new) if self._opposed and new else {}
+        self._came_back = self._counterparts(new)
         return rows
 
     @cached_property
     def _opposed(self) -> bool:
         """Whether records may have come from this target to this source by another profile, and must not go back."""
         return not self.target.takes_back and self.ledger.opposed()
+
+    def _counterparts(self, keys: Sequence[str]) -> Mapping[str, Counterpart]:
+        """What these records are at the target, where one of them may have come from there."""
+        return self.ledger.counterparts(keys) if keys and self._opposed else {}
 
     def _refuse_returned(self, key: str, number: str | None, row: Any, counterparts: Mapping[str, Counterpart]) -> None:
         """A record that came from the target is not created there a second time. Raises SkipRecord."""
@@ -608,6 +612,7 @@ class Run:
         after = 0
         while rows := self.ledger.due(after, self.options().batch_size):
             after = rows[-1].id
+            back = self._counterparts([row.source_id for row in rows if _untouched(row)])
             for row in rows:
                 if row.updated_at >= self.began and row.payload is not None:
                     continue  # read by this run, and checked when it was
@@ -616,11 +621,9 @@ class Run:
                     continue  # it fails by name when its turn comes
                 self._remember(row.source_id, row.seen, record)
                 try:
-                    if self._opposed and _untouched(row):
-                        back = self.ledger.counterparts([row.source_id])
-                        self._refuse_returned(row.source_id, row.source_number, row, back)
-                        if self._in_the_making(record, row):
-                            continue
+                    self._refuse_returned(row.source_id, row.source_number, row, back)
+                    if self._in_the_making(record, row):
+                        continue
                     anew = self._admits(record, self.options(record), row)
                     for sentence in self.target.check(record, self.options(record)) if anew else ():
                         missing.setdefault(sentence)
@@ -739,11 +742,10 @@ class Run:
                 raise RecordFailed(f"It ended its worker {claimed.tries - 1} times without progress and is set aside.")
             if isinstance(record, Exception):
                 raise record
-            if self._opposed and _untouched(row):
-                back = self.ledger.counterparts([row.source_id])
-                self._refuse_returned(row.source_id, row.source_number, row, back)
-                if said := self._in_the_making(record, row):
-                    raise RetryLater(said.rstrip("."), after=MAKING_SECONDS, counts=False)
+            back = self._counterparts([row.source_id] if _untouched(row) else [])
+            self._refuse_returned(row.source_id, row.source_number, row, back)
+            if said := self._in_the_making(record, row):
+                raise RetryLater(said.rstrip("."), after=MAKING_SECONDS, counts=False)
             if self._admits(record, options, row) and (missing := self.target.check(record, options)):
                 raise RecordFailed(
                     f"{self.profile.entity} {row.source_number}: {'; '.join(missing)}.",
