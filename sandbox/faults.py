@@ -39,9 +39,10 @@ class Kind(StrEnum):
     SLOW = "slow"  # wait `seconds`, then as normal
     EXPIRED_TOKEN = "expired_token"  # 401; a token that the stand-in issued is really void afterwards
     ERROR_AFTER = "error_after"  # execute, then answer `status`
+    LATE = "late"  # close without an answer and execute `seconds` later: whoever looks before sees nothing
 
 
-SECONDS = {Kind.TIMEOUT: 120.0, Kind.SLOW: 2.0, Kind.PLAIN_429: 1.0}
+SECONDS = {Kind.TIMEOUT: 120.0, Kind.SLOW: 2.0, Kind.PLAIN_429: 1.0, Kind.LATE: 3.0}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,8 +50,8 @@ class Rule:
     """One rule, as it stands in a fault file.
 
     `path` is a glob (`*` also passes slashes) or, between two slashes, a regular expression that is searched.
-    `method` may be "write" for everything that is not a read. `seconds` is the wait of `timeout` and `slow` and
-    the Retry-After of `plain_429`.
+    `method` may be "write" for everything that is not a read. `seconds` is the wait of `timeout`, `slow` and
+    `late` and the Retry-After of `plain_429`.
     """
 
     kind: Kind

@@ -3,6 +3,8 @@
 It shows what `/_sandbox/state` says and posts to `/_sandbox/control/<action>`, as a test would.
 """
 
+import re
+
 STYLE = """
 :root{color-scheme:light dark;--line:#8884;--soft:#8882;--mark:#2a6fdb}
 *{box-sizing:border-box}
@@ -55,7 +57,7 @@ function fill(place,rows,columns,chosen,choose){
 """
 
 PLENTY = """
-let chosen=null,order=null;
+let chosen=Number(location.hash.slice(1))||null,order=null;
 const KINDS={1:'order',2:'delivery',3:'return',4:'credit note'};
 async function refresh(){
   const state=await (await fetch('/_sandbox/state')).json();
@@ -150,7 +152,7 @@ PLENTY_BODY = """
 """
 
 MAGENTO = """
-let chosen=null;
+let chosen=Number(location.hash.slice(1))||null;
 async function refresh(){
   const [state,orders]=await Promise.all([(await fetch('/_sandbox/state')).json(),call('orders',{})]);
   byId('counts').textContent='orders '+state.orders+' · invoices '+state.invoices+' · shipments '+state.shipments+
@@ -267,6 +269,18 @@ PAGES = {
     "magento": (MAGENTO_BODY, MAGENTO),
     "refurbed": (REFURBED_BODY, REFURBED),
 }
+
+
+# where the people of a system work: the control page stands in its place
+BACK_ENDS = {"plentyone": "/plenty/", "magento": "/admin/"}
+
+
+def back_end(system: str, path: str) -> str | None:
+    """The control page, the order opened, for a link into the system's back end; None for any other path."""
+    if not path.startswith(BACK_ENDS.get(system, "\n")):
+        return None
+    order = re.search(r"/(?:order_id|order-ui)/(\d+)/?$", path)
+    return f"/_sandbox/#{order[1]}" if order else "/_sandbox/"
 
 
 def html(system: str) -> str:

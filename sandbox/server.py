@@ -92,6 +92,7 @@ class Server:
         self.record = record
         self.stopping = threading.Event()
         self.connections: set[socket.socket] = set()
+        self.late: set[threading.Timer] = set()  # what was accepted and is not executed yet
         self._log: deque[dict[str, Any]] = deque(maxlen=LOG_SIZE)
         self._count = 0
         self._lock = threading.Lock()
@@ -111,6 +112,7 @@ class Server:
     def stop(self) -> None:
         """Stop listening and close every open connection."""
         self.stopping.set()
+        self.forget()
         if self._thread.is_alive():
             self._listener.shutdown()
         self._listener.server_close()
@@ -126,6 +128,8 @@ class Server:
         """Answer one call, with a fault where a rule says so."""
         if request.path == "/_sandbox" or request.path.startswith("/_sandbox/"):
             return Sent(response=self._control(request))
+        if request.method == "GET" and (place := page.back_end(self.stand_in.name, request.path)):
+            return Sent(response=Response(status=302, headers={"Location": place}))
         if self.latency:
             self.stopping.wait(self.latency)
         rule = self.faults.pick(self.stand_in.name, request.method, request.path)
@@ -142,6 +146,25 @@ class Server:
         except Exception:
             logger.exception("%s failed on %s %s", self.stand_in.name, request.method, request.path)
             return self.error(500)
+
+    def execute_later(self, request: Request, seconds: float) -> None:
+        """As a call that still waits in a queue of the vendor's after its caller was cut off."""
+
+        def run() -> None:
+            self.late.discard(timer)
+            if not self.stopping.is_set():
+                self.execute(request)
+
+        timer = threading.Timer(seconds, run)
+        timer.daemon = True
+        self.late.add(timer)
+        timer.start()
+
+    def forget(self) -> None:
+        """Nothing of what waits is executed any more."""
+        for timer in list(self.late):
+            timer.cancel()
+        self.late.clear()
 
     def error(self, status: int) -> Response:
         """An error status in the vendor's words."""
@@ -207,6 +230,7 @@ class Server:
                 with self._lock:
                     return [entry for entry in self._log if entry["n"] > since]
             case "POST", "reset":
+                self.forget()
                 self.stand_in.control("reset", None)
                 self.faults.rewind()
                 with self._lock:
@@ -283,6 +307,11 @@ def _error_after(server: Server, rule: Rule, request: Request, connection: socke
     return Sent(response=server.error(rule.status))
 
 
+def _late(server: Server, rule: Rule, request: Request, connection: socket.socket) -> Sent:
+    server.execute_later(request, rule.seconds)
+    return Sent()
+
+
 EFFECTS: dict[Kind, Effect] = {
     Kind.STATUS: _status,
     Kind.PLAIN_429: _plain_429,
@@ -295,6 +324,7 @@ EFFECTS: dict[Kind, Effect] = {
     Kind.SLOW: _slow,
     Kind.EXPIRED_TOKEN: _expired_token,
     Kind.ERROR_AFTER: _error_after,
+    Kind.LATE: _late,
 }
 
 

@@ -39,6 +39,10 @@ class Warehouse:
         )
         return self._send(request)
 
+    def scan(self, order: int, line: str, *numbers: str, **more: Any) -> Any:
+        """Scan serial numbers onto a line, named by SKU or item id; without one, the stand-in makes up an IMEI."""
+        return self.act("scan", id=order, lines=[read_line(line)], serialNumbers=list(numbers), **more)
+
     def work(self, numbers: str = "JD", limit: int | None = None) -> list[int]:
         """Invoice, pack and ship every sales order that is ready; the ids of those that went out."""
         done: list[int] = []
@@ -85,12 +89,14 @@ def read_value(text: str) -> tuple[str, Any]:
 def arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m sandbox.warehouse", description=__doc__.partition("\n")[0])
     add = parser.add_argument
-    add("action", help="list, work, or an action such as pack, ship, ship_part, invoice, pay, return, credit, cancel")
+    add("action", help="list, work, or an action such as pack, scan, ship, ship_part, invoice, pay, return, credit")
     add("--url", default=URL, help=f"the PlentyONE stand-in (default: {URL})")
     add("--order", type=int, metavar="ID", help="the order by PlentyONE's id")
     add("--external", metavar="NUMBER", help="the order by its external id, the shop's order number")
     add("--line", action="append", metavar="SKU=QTY", help="a line and how many of it; may be repeated")
     add("--number", action="append", metavar="N", help="tracking number; several are several packages")
+    add("--serial", action="append", metavar="N", help="for scan: IMEI or serial number of the line; may be repeated")
+    add("--bytes", type=int, metavar="N", help="for invoice and delivery_note: the size of the PDF")
     add("--provider", help="carrier, for example DHL")
     add("--amount", type=float, help="for pay, pay_back and credit")
     add("--only", choices=("shipping",), help="credit nothing but the shipping")
@@ -112,6 +118,8 @@ def body_of(options: argparse.Namespace) -> dict[str, Any]:
         "lines": [read_line(each) for each in options.line] if options.line else None,
         "packageNumber": numbers[0] if len(numbers) == 1 else None,
         "packages": [{"packageNumber": each} for each in numbers] if len(numbers) > 1 else None,
+        "serialNumbers": options.serial,
+        "bytes": options.bytes,
         "provider": options.provider,
         "amount": options.amount,
         "only": options.only,

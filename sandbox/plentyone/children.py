@@ -12,6 +12,8 @@ from sandbox.plentyone.errors import NOT_LIST, NOT_NUMBER, REQUIRED, UNKNOWN, Fi
 from sandbox.plentyone.order_check import check_order
 from sandbox.plentyone.orders import (
     add_item,
+    book,
+    cancel_booking,
     change,
     copy_head,
     create_as,
@@ -58,15 +60,45 @@ def origin(order: Record) -> int:
 
 def left(tenant: Tenant, order: Record, kind: int) -> Quantities:
     """What of each item no child of this kind has taken yet; cancelled children give theirs back."""
-    taken: Quantities = {}
-    for child in children(tenant, order, kind):
+    taken = _taken(children(tenant, order, kind))
+    rest = {item["id"]: Decimal(item["quantity"]) - taken.get(item["id"], Decimal(0)) for item in order["orderItems"]}
+    return _sold(tenant, order, rest) if kind == RETURN and order["typeId"] in (SALES, DELIVERY) else rest
+
+
+def _taken(orders: list[Record]) -> Quantities:
+    found: Quantities = {}
+    for child in orders:
         if CANCELLED[0] <= Decimal(child["statusId"]) < CANCELLED[1]:
             continue
         for item in child["orderItems"]:
             for row in item["references"]:
                 key = row["referenceOrderItemId"]
-                taken[key] = taken.get(key, Decimal(0)) + Decimal(item["quantity"])
-    return {item["id"]: Decimal(item["quantity"]) - taken.get(item["id"], Decimal(0)) for item in order["orderItems"]}
+                found[key] = found.get(key, Decimal(0)) + Decimal(item["quantity"])
+    return found
+
+
+def _sold(tenant: Tenant, order: Record, rest: Quantities) -> Quantities:
+    """No more of an item goes back than was sold, be it from the sales order or from its delivery orders."""
+    family = [other for other in tenant.orders.values() if origin(other) == origin(order)]
+    items = {item["id"]: item for other in family for item in other["orderItems"]}
+    above = {
+        item["id"]: row["referenceOrderItemId"]
+        for other in family
+        if other["typeId"] == DELIVERY
+        for item in other["orderItems"]
+        for row in item["references"]
+    }
+    back: Quantities = {}
+    for key, quantity in _taken([other for other in family if other["typeId"] == RETURN]).items():
+        first = above.get(key, key)
+        back[first] = back.get(first, Decimal(0)) + quantity
+
+    def whole_left(item: int) -> Decimal:
+        first = above.get(item, item)
+        sold = Decimal(items[first]["quantity"]) if first in items else rest[item]
+        return sold - back.get(first, Decimal(0))
+
+    return {item: min(own, whole_left(item)) for item, own in rest.items()}
 
 
 def read_quantities(tenant: Tenant, order: Record, body: Record, kind: int, *, needed: bool) -> Quantities | None:
@@ -152,7 +184,7 @@ def begin(tenant: Tenant, parent: Record, kind: int, status: Any, user: int, *, 
 def finish(tenant: Tenant, parent: Record, child: Record) -> Record:
     """Reckon the child and let the parent notice."""
     reckon(tenant, child)
-    touch(tenant, parent)
+    touch(tenant, parent, by="children")
     return child
 
 
@@ -420,6 +452,10 @@ TABLE: Table = [
     ("POST", "/rest/orders/{id:int}/delivery_orders", deliver),
     ("POST", "/rest/orders/{id:int}/delivery_orders/automatic", deliver_all),
     ("POST", "/rest/orders/{id:int}/delivery_orders/validate", validated(DELIVERY, needed=True)),
+    ("PUT", "/rest/delivery_orders/{id:int}", of_type(DELIVERY, change)),
+    ("DELETE", "/rest/delivery_orders/{id:int}", of_type(DELIVERY, delete)),
+    ("POST", "/rest/delivery_orders/{id:int}/book", of_type(DELIVERY, book)),
+    ("POST", "/rest/delivery_orders/{id:int}/cancel_booking", of_type(DELIVERY, cancel_booking)),
     ("POST", "/rest/orders/{id:int}/returns", give_back),
     ("POST", "/rest/orders/{id:int}/returns/validate", validated(RETURN, needed=True)),
     ("POST", "/rest/orders/{id:int}/credit_notes", credit_note),

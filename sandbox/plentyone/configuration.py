@@ -8,7 +8,7 @@ from sandbox.plentyone.countries import EU
 from sandbox.plentyone.errors import NOT_TEXT, REQUIRED, UNKNOWN, Findings, not_found
 from sandbox.plentyone.paging import paged
 from sandbox.plentyone.routes import Call, Table
-from sandbox.plentyone.values import number, truth, whole
+from sandbox.plentyone.values import Record, number, truth, whole
 
 
 def statuses(call: Call) -> Any:
@@ -34,12 +34,28 @@ def one_status(call: Call) -> Any:
     raise not_found("Order\\Status\\Models\\OrderStatus", call.places["status"])
 
 
+def _listed(call: Call) -> list[Record]:
+    """The referrers that lists show: a market's may be left out until somebody makes it visible."""
+    return [row for row in call.tenant.referrers if row["id"] not in call.tenant.unlisted]
+
+
 def referrers(call: Call) -> Any:
-    return call.tenant.referrers
+    """GET /rest/orders/referrers: a plain array."""
+    return _listed(call)
 
 
 def search_referrers(call: Call) -> Any:
-    return paged(call.request, call.tenant.referrers)
+    """GET /rest/orders/referrers/search: an envelope."""
+    return paged(call.request, _listed(call), default=20)
+
+
+def one_referrer(call: Call) -> Any:
+    """GET /rest/orders/referrers/{referrerId}: 183 or 183.00."""
+    wanted = number(call.places["referrer"])
+    for row in _listed(call):
+        if Decimal(row["id"]) == wanted:
+            return row
+    raise not_found("Order\\Referrer\\Models\\OrderReferrer", call.places["referrer"])
 
 
 def create_referrer(call: Call) -> Any:
@@ -286,6 +302,7 @@ TABLE: Table = [
     ("GET", "/rest/orders/referrers", referrers),
     ("GET", "/rest/orders/referrers/search", search_referrers),
     ("POST", "/rest/orders/referrers/{parent}", create_referrer),
+    ("GET", "/rest/orders/referrers/{referrer}", one_referrer),
     ("GET", "/rest/orders/shipping/presets", presets),
     ("GET", "/rest/orders/shipping/presets/{id:int}", one_preset),
     ("GET", "/rest/orders/shipping/shipping_service_providers", providers),

@@ -13,7 +13,7 @@ from sandbox.plentyone.warehouse import named
 
 EVERYTHING = {
     *("addresses", "payments", "comments", "contactReceiver", "documents", "shippingPackages"),
-    *("shippingInformation", "originOrderReferences"),
+    *("shippingInformation", "originOrderReferences", "orderItems.serialNumbers", "orderItems.transactions"),
 }
 
 
@@ -74,6 +74,50 @@ def configure(tenant: Tenant, body: Any) -> Any:
     return result
 
 
+def procedure(tenant: Tenant, body: Any) -> Any:
+    """An event procedure of the tenant's own: an order that gets `statusId` goes on to `then` in the same second.
+
+    `typeId` and `referrerId` narrow it, `name` is what the history says. `{"clear": true}` takes all away.
+    """
+    given = _body(body)
+    if given.get("clear"):
+        tenant.procedures.clear()
+        return []
+    known = {Decimal(row["statusId"]) for row in tenant.statuses}
+    row: Record = {"id": tenant.next_id("procedure"), "name": str(given.get("name") or "Ereignisaktion")}
+    for name in ("statusId", "then"):
+        row[name] = number(given.get(name))
+        if row[name] not in known:
+            raise ValueError(f"There is no status {given.get(name)!r} for {name}.")
+    row |= {"typeId": number(given.get("typeId")), "referrerId": number(given.get("referrerId"))}
+    tenant.procedures.append(row)
+    return tenant.procedures
+
+
+def referrer(tenant: Tenant, body: Any) -> Any:
+    """The back end's "Visible in selection" of the referrer `id`.
+
+    No source says how it shows over REST: `"visible": false` turns `isFilterable` off, `"listed": false` leaves the
+    referrer out of every list. Orders with it are taken all the same.
+    """
+    given = _body(body)
+    wanted = number(given.get("id"))
+    row = next((each for each in tenant.referrers if Decimal(each["id"]) == wanted), None)
+    if row is None:
+        raise LookupError(f"There is no referrer {given.get('id')!r}.")
+    if "visible" in given:
+        row["isFilterable"] = bool(given["visible"])
+    if "listed" in given:
+        (tenant.unlisted.discard if given["listed"] else tenant.unlisted.add)(row["id"])
+    return {**row, "listed": row["id"] not in tenant.unlisted}
+
+
+def status_history(tenant: Tenant, body: Any) -> Any:
+    """Every change of status, also while the API refuses to show it."""
+    wanted = None if body is None else named(tenant, body)["id"]
+    return [row for row in tenant.status_history if wanted in (None, row["orderId"])]
+
+
 def advance(tenant: Tenant, body: Any) -> Any:
     """Put the clock forward."""
     seconds = number(_body(body).get("seconds"))
@@ -116,6 +160,9 @@ ACTIONS: dict[str, Callable[[Tenant, Any], Any]] = {
     "allow": allow,
     "configure": configure,
     "advance": advance,
+    "procedure": procedure,
+    "referrer": referrer,
+    "status_history": status_history,
     "articles": articles,
     "place": channel.place,
     **warehouse.ACTIONS,

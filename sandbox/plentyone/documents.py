@@ -75,8 +75,17 @@ def shown(tenant: Tenant, document: Record, *, content: bool = False, pivot: boo
     return record
 
 
-def pdf(title: str) -> bytes:
-    """One page with a line of text, small and valid enough for a viewer."""
+def pdf(title: str, size: int | None = None) -> bytes:
+    """One page with a line of text, small and valid enough for a viewer; a comment fills it up to `size` bytes."""
+    made = _pdf(title, 0)
+    filling = (size or 0) - len(made)
+    if filling <= 0:
+        return made
+    digits = len(_pdf(title, filling)) - len(made) - filling  # the place of the table got longer
+    return _pdf(title, filling - digits)
+
+
+def _pdf(title: str, filling: int) -> bytes:
     plain_title = title.encode("latin-1", "replace").replace(b"\\", b"").replace(b"(", b"").replace(b")", b"")
     stream = b"BT /F1 18 Tf 60 760 Td (" + plain_title + b") Tj ET"
     parts = [
@@ -90,6 +99,8 @@ def pdf(title: str) -> bytes:
     for number, part in enumerate(parts, 1):
         places.append(len(out))
         out += b"%d 0 obj\n%s\nendobj\n" % (number, part)
+    if filling:
+        out += b"%" + b"." * (filling - 2) + b"\n"
     table = b"".join(b"%010d 00000 n \n" % place for place in places)
     end = b"trailer << /Size %d /Root 1 0 R >>\nstartxref\n%d\n%%%%EOF\n" % (len(parts) + 1, len(out))
     return out + b"xref\n0 %d\n0000000000 65535 f \n" % (len(parts) + 1) + table + end
@@ -104,6 +115,7 @@ def add(
     content: bytes | None = None,
     source: str = "admin",
     display: str | None = None,
+    size: int | None = None,
 ) -> Record:
     """A document of an order; the caller has looked whether there may be one."""
     fresh, now = tenant.next_id("document"), tenant.now
@@ -125,12 +137,14 @@ def add(
     }
     tenant.documents[fresh] = document
     tenant.document_orders[fresh] = order["id"]
-    tenant.files[fresh] = content or pdf(f"{kind} {number}, order {order['id']}")
+    tenant.files[fresh] = content or pdf(
+        f"{kind} {number}, order {order['id']}", size or tenant.settings.document_bytes
+    )
     tenant.bear("document", fresh)
     if kind in TAXED:
         order["lockStatus"] = "reversibleLocked"
         put_property(tenant, order, MAIN_NUMBER, number)
-    touch(tenant, order)
+    touch(tenant, order, by="documents")
     return document
 
 
@@ -325,7 +339,7 @@ def delete(call: Call) -> Any:
     if order:
         if not any(row["type"] in TAXED for row in documents_of(tenant, order)):
             order["lockStatus"] = "unlocked"
-        touch(tenant, order)
+        touch(tenant, order, by="documents")
     return {"affectedRows": 1}
 
 

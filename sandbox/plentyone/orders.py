@@ -8,7 +8,7 @@ from sandbox.plentyone import lists, money
 from sandbox.plentyone.addresses import check as check_address
 from sandbox.plentyone.addresses import store as store_address
 from sandbox.plentyone.contacts import shown as contact_shown
-from sandbox.plentyone.errors import UNKNOWN, Findings, not_found, plain
+from sandbox.plentyone.errors import UNKNOWN, Findings, missing_permission, not_found, plain
 from sandbox.plentyone.order_check import check_order
 from sandbox.plentyone.paging import paged
 from sandbox.plentyone.routes import Call, Table
@@ -124,8 +124,10 @@ def set_date(order: Record, kind: int, value: str) -> None:
     order["dates"].append({"orderId": order["id"], "typeId": kind, "date": value})
 
 
-def touch(tenant: Tenant, order: Record) -> None:
-    """The order was changed now."""
+def touch(tenant: Tenant, order: Record, by: str | None = None) -> None:
+    """The order was changed now; what came to it `by` packages, documents and so on moves it where the tenant says so."""
+    if by is not None and not getattr(tenant.settings, f"{by}_move_order"):
+        return
     order["updatedAt"] = tenant.now
     set_date(order, UPDATED, order["updatedAt"])
 
@@ -344,17 +346,29 @@ def payment_status(order: Record) -> str:
     return money.payment_status(Decimal(row["invoiceTotal"]), Decimal(row["paidAmount"]))
 
 
-def set_status(tenant: Tenant, order: Record, status: Any, user: int) -> None:
-    """Change the status and write it into the history."""
-    fresh = short(number(status) or Decimal(1))
-    if fresh != order["statusId"]:
-        order["statusId"] = fresh
-        note_status(tenant, order, user)
+def set_status(tenant: Tenant, order: Record, status: Any, user: int, message: str = "") -> None:
+    """Change the status and write it into the history; then the tenant's own procedures follow, each at most once."""
+    _enter(tenant, order, short(number(status) or Decimal(1)), user, message)
 
 
-def note_status(tenant: Tenant, order: Record, user: int) -> None:
+def _enter(
+    tenant: Tenant, order: Record, status: Any, user: int, message: str, ran: frozenset[int] = frozenset()
+) -> None:
+    if status == order["statusId"]:
+        return
+    order["statusId"] = status
+    note_status(tenant, order, user, message)
+    touch(tenant, order)
+    for row in tenant.procedures:
+        fits = row["typeId"] in (None, order["typeId"]) and row["referrerId"] in (None, Decimal(order["referrerId"]))
+        if row["id"] not in ran and fits and row["statusId"] == Decimal(status):
+            _enter(tenant, order, short(row["then"]), 0, row["name"], ran | {row["id"]})
+            return
+
+
+def note_status(tenant: Tenant, order: Record, user: int, message: str = "") -> None:
     row = {"id": tenant.next_id("status_history"), "orderId": order["id"], "statusId": order["statusId"]}
-    tenant.status_history.append({**row, "userId": user, "createdAt": tenant.now})
+    tenant.status_history.append({**row, "userId": user, "createdAt": tenant.now, "procedureText": message})
 
 
 def status_name(tenant: Tenant, order: Record) -> str:
@@ -423,8 +437,12 @@ def item_shown(tenant: Tenant, item: Record, relations: set[str]) -> Record:
     record = dict(item)
     if "variation" in asked:
         record["variation"] = tenant.variations.get(item["itemVariationId"])
-    for name in asked & {"giftCardCodes", "transactions", "variationBarcodes", "comments"}:
+    for name in asked & {"giftCardCodes", "variationBarcodes"}:
         record[name] = []
+    if "transactions" in asked:
+        record["transactions"] = [row for row in tenant.transactions.values() if row["orderItemId"] == item["id"]]
+    if "comments" in asked:
+        record["comments"] = _comments_on(tenant, "order_item", item)
     if "serialNumbers" in asked:
         record["serialNumbers"] = [row for row in tenant.serials if row["orderItemId"] == item["id"]]
     return record
@@ -467,11 +485,12 @@ def _warehouse(relation: str) -> Any:
 
 
 def _comments(tenant: Tenant, order: Record) -> Any:
-    return [
-        row
-        for row in tenant.comments.values()
-        if row["referenceType"] == "order" and row["referenceValue"] == str(order["id"])
-    ]
+    return _comments_on(tenant, "order", order)
+
+
+def _comments_on(tenant: Tenant, kind: str, record: Record) -> list[Record]:
+    key = (kind, str(record["id"]))
+    return [row for row in tenant.comments.values() if (row["referenceType"], row["referenceValue"]) == key]
 
 
 def _origins(tenant: Tenant, order: Record) -> Any:
@@ -587,16 +606,16 @@ def cancel(call: Call) -> Any:
     """PUT /rest/orders/{id}/cancel, into status 8 unless another is named."""
     tenant, order, body = call.tenant, find(call), call.body()
     check_order(tenant, {"statusId": body.get("statusId")}, new=False)
-    set_status(tenant, order, body.get("statusId") or 8, call.user)
+    set_status(tenant, order, body.get("statusId") or 8, call.user, text(body.get("message")))
     touch(tenant, order)
     return shown(tenant, order, set())
 
 
 def book(call: Call) -> Any:
-    """POST /rest/sales_orders/{id}/book: outgoing items booked, status 7."""
+    """POST /rest/sales_orders/{id}/book and …/delivery_orders/{id}/book: outgoing items booked, status 7."""
     tenant, order, body = call.tenant, find(call), call.body()
     set_date(order, COMPLETED, iso(moment(body.get("bookingDate")) or tenant.exact_now))
-    set_status(tenant, order, 7, call.user)
+    set_status(tenant, order, 7, call.user, text(body.get("message")))
     touch(tenant, order)
     return shown(tenant, order, set())
 
@@ -623,15 +642,34 @@ def delete_item(call: Call) -> Any:
     return {"affectedRows": 1}
 
 
+def may_read_history(tenant: Tenant) -> None:
+    """Refuse where the user lacks the right, or the tenant the route."""
+    if tenant.settings.status_history:
+        return
+    if tenant.settings.status_history_refusal == 403:
+        raise missing_permission("order.status_history.show")
+    raise plain(404, "Resource not found.")
+
+
 def status_history(call: Call) -> Any:
-    """GET /rest/orders/{id}/status-history: an envelope."""
+    """GET /rest/orders/{id}/status-history: an array, oldest first; in an envelope where the tenant is set so."""
+    may_read_history(call.tenant)
     order = find(call)
-    return paged(call.request, [row for row in call.tenant.status_history if row["orderId"] == order["id"]])
+    rows = [row for row in call.tenant.status_history if row["orderId"] == order["id"]]
+    return paged(call.request, rows) if call.tenant.settings.status_history_enveloped else rows
 
 
 def whole_status_history(call: Call) -> Any:
-    """GET /rest/orders/status-history."""
+    """GET /rest/orders/status-history: an envelope; dates that are none are refused, as in the list of orders."""
+    may_read_history(call.tenant)
+    findings = Findings()
+    for name in ("createdAtFrom", "createdAtTo"):
+        if call.request.arg(name) and moment(call.request.arg(name)) is None:
+            findings.add(name, "The {} does not match the format Y-m-d\\TH:i:sP.")
+    findings.refuse()
     rows: Iterable[Record] = call.tenant.status_history
+    if (user := whole(call.request.arg("userId"))) is not None:
+        rows = [row for row in rows if row["userId"] == user]
     if (wanted := whole(call.request.arg("orderId"))) is not None:
         rows = [row for row in rows if row["orderId"] == wanted]
     if (status := number(call.request.arg("statusId"))) is not None:
@@ -760,6 +798,8 @@ def comment(call: Call) -> Any:
         "referenceValue": str(body["referenceValue"]),
     }
     tenant.comments[fresh] = row
+    if body["referenceType"] == "order":
+        touch(tenant, tenant.orders[whole(body["referenceValue"]) or 0], by="comments")
     return row
 
 

@@ -1,4 +1,4 @@
-"""What was packed for an order, who carries it, and the serial numbers of its goods.
+"""What was packed for an order, and who carries it.
 
 The carrier is not in a package: it follows from the shipping profile of the order. A package without a number is
 normal before labelling.
@@ -84,7 +84,7 @@ def add(tenant: Tenant, order: Record, body: Record) -> Record:
     fill(package, body)
     package["weight"] = package["weight"] or package["itemsWeight"]
     tenant.packages[fresh] = package
-    touch(tenant, order)
+    touch(tenant, order, by="packages")
     return package
 
 
@@ -102,7 +102,7 @@ def register(tenant: Tenant, order: Record, provider: str, transaction: str = ""
         "shipmentAt": tenant.now,
     }
     tenant.shipping_information[order["id"]] = row
-    touch(tenant, order)
+    touch(tenant, order, by="packages")
     return row
 
 
@@ -159,14 +159,14 @@ def change(call: Call) -> Any:
     fill(package, body)
     package["updatedAt"] = local(call.tenant.exact_now)
     if owner := call.tenant.orders.get(package["orderId"]):
-        touch(call.tenant, owner)
+        touch(call.tenant, owner, by="packages")
     return package
 
 
 def delete(call: Call) -> Any:
     order = find(call)
     del call.tenant.packages[_find(call, order)["id"]]
-    touch(call.tenant, order)
+    touch(call.tenant, order, by="packages")
     return {"affectedRows": 1}
 
 
@@ -175,7 +175,7 @@ def delete_all(call: Call) -> Any:
     gone = packages_of(call.tenant, order)
     for package in gone:
         del call.tenant.packages[package["id"]]
-    touch(call.tenant, order)
+    touch(call.tenant, order, by="packages")
     return {"affectedRows": len(gone)}
 
 
@@ -246,7 +246,7 @@ def add_information(call: Call) -> Any:
         "shipmentAt": body.get("shipmentAt"),
     }
     tenant.shipping_information[order["id"]] = row
-    touch(tenant, order)
+    touch(tenant, order, by="packages")
     return row
 
 
@@ -264,7 +264,7 @@ def change_information(call: Call) -> Any:
     row = information(call)
     if body.get("shippingStatus"):
         row["shippingStatus"] = body["shippingStatus"]
-    touch(call.tenant, order)
+    touch(call.tenant, order, by="packages")
     return row
 
 
@@ -272,7 +272,7 @@ def delete_information(call: Call) -> Any:
     """DELETE …/shipping_information, and DELETE …/reset_shipment: the shipment can be announced again."""
     order, row = find(call), information(call)
     del call.tenant.shipping_information[order["id"]]
-    touch(call.tenant, order)
+    touch(call.tenant, order, by="packages")
     return row
 
 
@@ -284,42 +284,6 @@ def register_shipment(call: Call) -> Any:
             package["packageNumber"] = f"TRACK{package['id']:06d}"
     register(tenant, order, call.request.arg("shippingProviderCode") or provider_of(tenant, order))
     return {}
-
-
-def serials(call: Call) -> Any:
-    """GET /rest/orders/{id}/items/{item}/serialNumbers, and of all items without one in the path."""
-    order = find(call)
-    wanted = call.number("item") if "item" in call.places else None
-    return [
-        row for row in call.tenant.serials if row["orderId"] == order["id"] and wanted in (None, row["orderItemId"])
-    ]
-
-
-def add_serials(call: Call) -> Any:
-    """POST: no body is documented; `serialNumber`, or several as `serialNumbers`."""
-    order, body = find(call), call.body()
-    if call.number("item") not in {item["id"] for item in order["orderItems"]}:
-        raise not_found("Order\\Models\\OrderItem", call.places["item"])
-    sent = body.get("serialNumbers") or [body.get("serialNumber")]
-    findings = Findings()
-    if not isinstance(sent, list) or not all(isinstance(each, str) and each for each in sent):
-        findings.add("serialNumber", REQUIRED)
-    findings.refuse()
-    rows = [put_serial(call.tenant, order, call.number("item"), each) for each in sent]
-    touch(call.tenant, order)
-    return rows[0] if len(rows) == 1 else rows
-
-
-def put_serial(tenant: Tenant, order: Record, item: int, value: str) -> Record:
-    row = {
-        "serialNumberId": tenant.next_id("serial"),
-        "orderId": order["id"],
-        "orderItemId": item,
-        "serialNumber": value,
-        "itemSerialNumber": value,
-    }
-    tenant.serials.append(row)
-    return row
 
 
 def all_information(call: Call) -> Any:
@@ -350,7 +314,4 @@ TABLE: Table = [
     ("POST", "/rest/orders/{id:int}/shipping/register_shipment", register_shipment),
     ("DELETE", "/rest/orders/{id:int}/shipping/reset_shipment", delete_information),
     ("GET", "/rest/orders/{id:int}/packagenumbers", package_numbers),
-    ("GET", "/rest/orders/{id:int}/items/serialNumbers", serials),
-    ("GET", "/rest/orders/{id:int}/items/{item:int}/serialNumbers", serials),
-    ("POST", "/rest/orders/{id:int}/items/{item:int}/serialNumbers", add_serials),
 ]

@@ -144,7 +144,7 @@ def shown(tenant: Tenant, payment: Record) -> Record:
     method = next((row for row in tenant.methods if row["id"] == payment["mopId"]), None)
     return {
         **payment,
-        "parent": None,
+        "parent": tenant.payments.get(payment["parentId"] or 0),
         "method": method and {name: method[name] for name in ("id", "pluginKey", "paymentKey", "name")},
         "order": _last(tenant.order_relations, payment),
         "contact": _last(tenant.contact_relations, payment),
@@ -198,7 +198,7 @@ def settle(tenant: Tenant, payment: Record) -> None:
     for number_ in {row["orderId"] for row in tenant.order_relations if row["paymentId"] == payment["id"]}:
         if order := tenant.orders.get(number_):
             reckon(tenant, order)
-            touch(tenant, order)
+            touch(tenant, order, by="payments")
 
 
 def delete(call: Call) -> Any:
@@ -216,7 +216,7 @@ def _follow(tenant: Tenant, orders: list[int]) -> None:
     for each in dict.fromkeys(orders):
         if order := tenant.orders.get(each):
             reckon(tenant, order)
-            touch(tenant, order)
+            touch(tenant, order, by="payments")
 
 
 def _rows(call: Call) -> list[Record]:
@@ -322,7 +322,7 @@ def link(tenant: Tenant, payment: Record, order: Record) -> Record:
     note(tenant, payment, 3, str(order["id"]))
     payment["unaccountable"] = 0
     reckon(tenant, order)
-    touch(tenant, order)
+    touch(tenant, order, by="payments")
     return row
 
 

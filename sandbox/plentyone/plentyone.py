@@ -18,6 +18,7 @@ from sandbox.plentyone import (
     orders,
     packages,
     payments,
+    serials,
 )
 from sandbox.plentyone.auth import OPEN, Gate
 from sandbox.plentyone.budget import Budget
@@ -35,6 +36,7 @@ LATER = later(
     "POST /rest/orders/{id:int}/reorders",
     "POST /rest/orders/{id:int}/redistributions",
     "POST /rest/sales_orders/group",
+    "POST /rest/orders/items/transactions/booking",
 )
 
 
@@ -61,7 +63,7 @@ class PlentyOne:
         ]
         themes = (
             *(configuration, articles, contacts, addresses, order_lists, orders, payments),
-            *(children, packages, documents),
+            *(children, packages, serials, documents),
         )
         self._router = Router([own, *(theme.TABLE for theme in themes), LATER])
 

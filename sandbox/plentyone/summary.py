@@ -8,6 +8,7 @@ from sandbox.plentyone.contacts import shown as contact_shown
 from sandbox.plentyone.documents import documents_of
 from sandbox.plentyone.orders import payment_status, property_of
 from sandbox.plentyone.packages import numbers_of
+from sandbox.plentyone.serials import serials_of
 from sandbox.plentyone.tenant import Tenant
 from sandbox.plentyone.values import Record
 
@@ -29,6 +30,8 @@ def summary(tenant: Tenant) -> dict[str, Any]:
             "variations": len(tenant.variations),
             "packages": len(tenant.packages),
             "documents": len(tenant.documents),
+            "serials": len(tenant.serials),
+            "transactions": len(tenant.transactions),
             "delivery_orders": _of_type(tenant, 2),
             "returns": _of_type(tenant, 3),
             "credit_notes": _of_type(tenant, 4),
@@ -62,6 +65,7 @@ def _order(tenant: Tenant, row: Record) -> Record:
         "parentId": next((each["referenceOrderId"] for each in row["orderReferences"]), None),
         "packageNumbers": numbers_of(tenant, row),
         "documents": [each["type"] for each in documents_of(tenant, row)],
+        "serialNumbers": [each["serialNumber"] for each in serials_of(tenant, row)],
         "updatedAt": row["updatedAt"],
     }
 
@@ -70,8 +74,24 @@ def _of_type(tenant: Tenant, kind: int) -> int:
     return sum(row["typeId"] == kind for row in tenant.orders.values())
 
 
+def _property(row: Record, kind: int) -> str | None:
+    return next((each["value"] for each in row["properties"] if each["typeId"] == kind), None)
+
+
 def _transaction(row: Record) -> str | None:
-    return next((each["value"] for each in row["properties"] if each["typeId"] == 1), None)
+    return _property(row, 1)
+
+
+def _orders(tenant: Tenant, row: Record) -> list[int]:
+    return [each["orderId"] for each in tenant.order_relations if each["paymentId"] == row["id"]]
+
+
+def _debit_key(tenant: Tenant, row: Record) -> Hashable | None:
+    """Money that went out for the same order, the same sum and the same reason: almost certainly twice."""
+    orders = sorted(set(_orders(tenant, row)))
+    if row["type"] != "debit" or not orders:
+        return None
+    return (*orders, str(row["amount"]), row["currency"], _property(row, 3))
 
 
 def _payment(tenant: Tenant, row: Record) -> Record:
@@ -83,7 +103,10 @@ def _payment(tenant: Tenant, row: Record) -> Record:
         "amount": row["amount"],
         "currency": row["currency"],
         "transactionId": _transaction(row),
-        "orderIds": [each["orderId"] for each in tenant.order_relations if each["paymentId"] == row["id"]],
+        "bookingText": _property(row, 3),
+        "parentId": row["parentId"],
+        "receivedAt": row["receivedAt"],
+        "orderIds": _orders(tenant, row),
         "contactIds": [each["contactId"] for each in tenant.contact_relations if each["paymentId"] == row["id"]],
     }
 
@@ -127,6 +150,11 @@ def duplicates(tenant: Tenant, contacts: list[Record]) -> dict[str, list[Record]
             tenant.payments.values(),
             lambda row: (row["mopId"], row["type"], _transaction(row)) if _transaction(row) else None,
         ),
+        "debits": _groups(tenant.payments.values(), lambda row: _debit_key(tenant, row)),
+        "serials": _groups(tenant.serials, lambda row: (row["orderItemId"], row["serialNumber"]), "serialNumberId"),
+        "comments": _groups(
+            tenant.comments.values(), lambda row: (row["referenceType"], row["referenceValue"], row["text"])
+        ),
         "order_relations": _groups(tenant.order_relations, lambda row: (row["paymentId"],)),
         "contact_relations": _groups(tenant.contact_relations, lambda row: (row["paymentId"],)),
         "address_contact_relations": _groups(
@@ -148,9 +176,9 @@ def _child_key(row: Record) -> Hashable | None:
     return (parent, row["typeId"], external, str(row["amounts"][-1]["invoiceTotal"]), tuple(lines))
 
 
-def _groups(rows: Iterable[Record], key: Callable[[Record], Hashable | None]) -> list[Record]:
+def _groups(rows: Iterable[Record], key: Callable[[Record], Hashable | None], name: str = "id") -> list[Record]:
     found: dict[Hashable, list[int]] = {}
     for row in rows:
         if (own := key(row)) is not None:
-            found.setdefault(own, []).append(row["id"])
+            found.setdefault(own, []).append(row[name])
     return [{"key": own, "ids": ids} for own, ids in found.items() if len(ids) > 1]

@@ -34,7 +34,18 @@ class Settings:
     paid_status: str | None = None  # order status after full payment
     children_carry_external_id: bool = True  # whether property 7 goes along into returns, credit notes, splits
     document_seconds: float = 0.0  # seconds until a generated document is done
+    document_bytes: int | None = None  # size of a generated PDF; None makes a small one
     providers_enveloped: bool = False  # shipping service providers in the page envelope
+    status_history: bool = True  # whether the user may read the status history at all
+    status_history_refusal: int = 403  # what it answers without: 403 or 404
+    status_history_enveloped: bool = False  # one order's history in the page envelope instead of an array
+    # No source says whether these move an order's `updatedAt` in every tenant: a reader must bear both.
+    packages_move_order: bool = True
+    documents_move_order: bool = True
+    serials_move_order: bool = True
+    payments_move_order: bool = True
+    children_move_order: bool = True  # recorded: order_7126
+    comments_move_order: bool = False
 
     def change(self, changes: Any) -> Record:
         """Set some of them. ValueError names a setting that does not exist or has the wrong type."""
@@ -56,6 +67,8 @@ class Settings:
             return value
         if "float" in kind and isinstance(value, int | Decimal) and not isinstance(value, bool):
             return float(value)
+        if name == "status_history_refusal" and value not in (403, 404):
+            raise ValueError(f"The status history is refused with 403 or 404, not {value!r}.")
         if "int" in kind and isinstance(value, int) and not isinstance(value, bool):
             return value
         if "str" in kind and isinstance(value, str):
@@ -84,6 +97,8 @@ class Tenant:
         self.contact_relations: list[Record] = []  # payment to contact
         self.comments: dict[int, Record] = {}
         self.status_history: list[Record] = []
+        self.procedures: list[Record] = []  # the tenant's own: from which status on to which
+        self.transactions: dict[int, Record] = {}  # of order items
         self.tag_relations: list[Record] = []
         self.packages: dict[int, Record] = {}
         self.package_items: list[Record] = []
@@ -97,6 +112,7 @@ class Tenant:
         self.statuses = lists.statuses()
         self.methods = lists.payment_methods()
         self.referrers = lists.referrers()
+        self.unlisted: set[str] = set()  # referrers that exist and that no list shows
         self.property_types = lists.property_types()
         self.countries = {row["id"]: row for row in COUNTRIES}
         self.vats = lists.vats()
@@ -162,6 +178,7 @@ FIRST_IDS = {
     "package_item": 65_001,
     "return_label": 66_001,
     "serial": 67_001,
+    "transaction": 68_001,
     "document": 901,
     "number of invoice": 331,
     "number of delivery_note": 405,

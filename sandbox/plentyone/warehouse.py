@@ -1,14 +1,15 @@
 """What people do in the warehouse and in the back office, for whoever plays their part.
 
-Each action names an order by `id`, or by `externalId` (and `plentyId`), and moves its `updatedAt`, as the real
-system does. Lines are named as `[{"orderItemId" or "sku", "quantity"}]`; without them everything that is left.
+Each action names an order by `id`, or by `externalId` (and `plentyId`), and moves its `updatedAt` unless the setting
+of its kind (`packages_move_order` and the like) says otherwise. Lines are named as `[{"orderItemId" or "sku",
+"quantity"}]`; without them everything that is left.
 """
 
 from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
 
-from sandbox.plentyone import children, documents, lists, packages, payments
+from sandbox.plentyone import children, documents, lists, packages, payments, serials
 from sandbox.plentyone.orders import (
     COMPLETED,
     property_of,
@@ -136,10 +137,20 @@ def ship(tenant: Tenant, body: Any) -> Any:
 
 
 def ship_part(tenant: Tenant, body: Any) -> Any:
-    """A delivery order for these lines, packed and sent, unless `"book": false`. The last one ends the sales order."""
+    """A delivery order for these lines, packed and sent, unless `"book": false`. The last one ends the sales order.
+
+    A line's `serialNumber`, or `serialNumbers`, is scanned onto the delivery order's item.
+    """
     order = named(tenant, body)
     quantities = lines(tenant, order, body, children.DELIVERY)
+    scanned = [
+        (_item(tenant, order, row)["id"], _numbers(row)) for row in body.get("lines", body.get("quantities")) or []
+    ]
     child = children.taking(tenant, order, children.DELIVERY, quantities, PREPARING, WORKER)
+    taken = {row["referenceOrderItemId"]: item["id"] for item in child["orderItems"] for row in item["references"]}
+    for item, numbers in scanned:
+        for each in numbers:
+            serials.put(tenant, child, taken[item], each)
     if body.get("packageNumber") or body.get("packages"):
         wrap(tenant, child, body)
     if body.get("book", True):
@@ -158,7 +169,7 @@ def _sent(order: Record) -> bool:
 
 
 def invoice(tenant: Tenant, body: Any) -> Any:
-    """The invoice as a document; the order is locked from now on."""
+    """The invoice as a document, with a `number` and a size in `bytes`; the order is locked from now on."""
     return _document(tenant, body, documents.INVOICE)
 
 
@@ -171,7 +182,10 @@ def _document(tenant: Tenant, body: Any, kind: str) -> Any:
     documents.refuse_for(order, kind)
     if documents.current(tenant, order, kind):
         raise ValueError(f"The order {order['id']} already has a document {kind}.")
-    made = documents.add(tenant, order, kind, number=body.get("number") and text(body["number"]))
+    size = whole(body.get("bytes"))
+    if body.get("bytes") is not None and (size is None or size < 1):
+        raise ValueError(f"bytes is a whole number above 0, not {body['bytes']!r}.")
+    made = documents.add(tenant, order, kind, number=body.get("number") and text(body["number"]), size=size)
     return documents.shown(tenant, made, pivot=True)
 
 
@@ -189,7 +203,11 @@ def move_money(tenant: Tenant, order: Record, body: Record, direction: str) -> R
         "isSystemCurrency": amounts["isSystemCurrency"],
         "parentId": body.get("parentId"),
         "regenerateHash": True,
-        "properties": [{"typeId": 1, "value": text(body["transactionId"])}] if body.get("transactionId") else [],
+        "properties": [
+            {"typeId": kind, "value": text(body[name])}
+            for kind, name in ((1, "transactionId"), (3, "bookingText"))
+            if body.get(name)
+        ],
     }
     payment = payments.make(tenant, sent)
     payments.link(tenant, payment, order)
@@ -202,7 +220,7 @@ def pay(tenant: Tenant, body: Any) -> Any:
 
 
 def pay_back(tenant: Tenant, body: Any) -> Any:
-    """Money goes out, a debit: on a credit note what it comes to, or `amount`."""
+    """Money goes out, a debit: on a credit note what it comes to, or `amount`, with `status`, `parentId`, `bookingText`."""
     return move_money(tenant, named(tenant, body), body, "debit")
 
 
@@ -315,12 +333,46 @@ def touch_only(tenant: Tenant, body: Any) -> Any:
     return seen(tenant, order)
 
 
-def serial(tenant: Tenant, body: Any) -> Any:
-    """A serial number on a line."""
+def _numbers(body: Record) -> list[str]:
+    """The serial numbers of a body, or of a line."""
+    found = body.get("serialNumbers", [body["serialNumber"]] if body.get("serialNumber") else [])
+    if not isinstance(found, list) or not all(found):
+        raise ValueError('serialNumbers is a list like ["356938035643809"].')
+    return [text(each) for each in found]
+
+
+def scan(tenant: Tenant, body: Any) -> Any:
+    """A worker scans `serialNumber`, or `serialNumbers`, onto a line; without one, a made-up IMEI.
+
+    The line is `sku` or `orderItemId`, or the only one of `lines`. `"as": "transaction"` writes an outgoing movement
+    with the number as its identification instead, `"as": "both"` does both. One number answers with its row.
+    """
     order = named(tenant, body)
-    row = packages.put_serial(tenant, order, _item(tenant, order, body)["id"], text(body.get("serialNumber")))
-    touch(tenant, order)
-    return row
+    rows = body.get("lines") or [body]
+    if not isinstance(rows, list) or len(rows) != 1:
+        raise ValueError("A scan names one line.")
+    item, way = _item(tenant, order, rows[0]), body.get("as") or "serial"
+    if way not in ("serial", "transaction", "both"):
+        raise ValueError(f"A number is scanned as serial, transaction or both, not {way!r}.")
+    made = []
+    for each in _numbers(body) or [serials.imei(tenant.next_id("imei"))]:
+        if way != "transaction":
+            made.append(serials.put(tenant, order, item["id"], each))
+        if way != "serial":
+            sent = {"quantity": 1, "direction": "out", "status": "regular", "identification": each}
+            made.append(serials.move(tenant, order, item, sent, WORKER))
+    return made[0] if len(made) == 1 else made
+
+
+def unscan(tenant: Tenant, body: Any) -> Any:
+    """A worker takes `serialNumber` off the order again."""
+    order, gone = named(tenant, body), set(_numbers(body))
+    kept = [row for row in tenant.serials if row["orderId"] != order["id"] or row["serialNumber"] not in gone]
+    if len(kept) == len(tenant.serials):
+        raise ValueError(f"The order {order['id']} has no serial number {', '.join(sorted(gone)) or 'without a name'}.")
+    tenant.serials = kept
+    touch(tenant, order, by="serials")
+    return seen(tenant, order)
 
 
 ACTIONS: dict[str, Callable[[Tenant, Any], Any]] = {
@@ -339,6 +391,8 @@ ACTIONS: dict[str, Callable[[Tenant, Any], Any]] = {
     "release": release,
     "comment": note,
     "property": set_property,
-    "serial": serial,
+    "serial": scan,
+    "scan": scan,
+    "unscan": unscan,
     "touch": touch_only,
 }

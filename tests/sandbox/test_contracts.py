@@ -10,7 +10,7 @@ import yaml
 
 from sandbox.magento import build as build_magento
 from sandbox.magento.routes import ROWS
-from sandbox.plentyone import build, children, documents, packages
+from sandbox.plentyone import build, children, documents, packages, serials
 from sandbox.server import Server
 from tests.conftest import shared
 from tests.contracts import operation, violations
@@ -22,7 +22,7 @@ from tests.sandbox.test_plentyone_children import PDF, cart, take
 
 JSON = dict[str, Any]
 
-PLENTYONE = [(method, path) for table in (children, packages, documents) for method, path, _ in table.TABLE]
+PLENTYONE = [(method, path) for table in (children, packages, serials, documents) for method, path, _ in table.TABLE]
 
 
 @functools.cache

@@ -541,7 +541,7 @@ def test_a_change_of_status_is_kept_in_the_history(api: Api) -> None:
     created = order(api)
     assert api.put(f"/rest/orders/{created['id']}", {"statusId": 5.1}).json()["statusId"] == 5.1
     assert api.put(f"/rest/orders/{created['id']}/cancel", {}).json()["statusName"] == "[8] Cancelled "
-    history = api.get(f"/rest/orders/{created['id']}/status-history").json()["entries"]
+    history = api.get(f"/rest/orders/{created['id']}/status-history").json()
     assert [row["statusId"] for row in history] == [3, 5.1, 8]
     assert errors(api.put(f"/rest/orders/{created['id']}", {"statusId": 6.66}))
 

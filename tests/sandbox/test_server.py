@@ -16,8 +16,9 @@ from typing import Any
 import pytest
 import requests
 
-from sandbox import main
+from sandbox import main, page
 from sandbox.faults import BadFault, Faults, read_rules
+from sandbox.magento import build
 from sandbox.message import Request, Response
 from sandbox.server import Server
 
@@ -121,6 +122,22 @@ def test_it_shows_the_state_and_passes_control_actions_on(server: Server) -> Non
     assert done.json() == {"twice": 4}
 
 
+def test_a_link_into_the_back_end_of_a_system_opens_its_order_on_the_control_page() -> None:
+    assert page.back_end("magento", "/admin/sales/order/view/order_id/7/") == "/_sandbox/#7"
+    assert page.back_end("magento", "/admin/sales/order_shipment/view/shipment_id/7/") == "/_sandbox/"
+    assert page.back_end("plentyone", "/plenty/terra/order/order-ui/1001") == "/_sandbox/#1001"
+    assert page.back_end("plentyone", "/rest/orders/1001") is None
+    assert page.back_end("memory", "/admin/") is None
+    shop = Server(build(count=3))
+    shop.start()
+    try:
+        answer = requests.get(f"{shop.base_url}/admin/sales/order/view/order_id/7/", timeout=5)
+    finally:
+        shop.stop()
+    assert (answer.status_code, answer.history[0].headers["Location"]) == (200, "/_sandbox/#7")
+    assert "Magento stand-in" in answer.text
+
+
 @pytest.mark.parametrize(("action", "status"), [("nothing", 404), ("refuse", 400)])
 def test_it_says_why_a_control_action_failed(server: Server, action: str, status: int) -> None:
     answer = requests.post(f"{server.base_url}/_sandbox/control/{action}", timeout=5)
@@ -180,6 +197,26 @@ def test_fault_drop_closes_the_connection(server: Server, stand_in: Counter, kin
     with pytest.raises(requests.ConnectionError):
         requests.post(f"{server.base_url}/x", timeout=5)
     assert len(stand_in.executed) == executed
+
+
+def test_fault_late_executes_after_the_connection_was_closed(server: Server, stand_in: Counter) -> None:
+    put_faults(server, {"kind": "late", "method": "POST", "seconds": 0.4})
+    with pytest.raises(requests.ConnectionError):
+        requests.post(f"{server.base_url}/x", timeout=5)
+    assert stand_in.executed == []
+    deadline = time.monotonic() + 3
+    while not stand_in.executed and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert len(stand_in.executed) == 1
+
+
+def test_a_reset_forgets_what_would_have_been_executed_late(server: Server, stand_in: Counter) -> None:
+    put_faults(server, {"kind": "late", "method": "POST", "seconds": 0.3})
+    with pytest.raises(requests.ConnectionError):
+        requests.post(f"{server.base_url}/x", timeout=5)
+    requests.post(f"{server.base_url}/_sandbox/reset", timeout=5)
+    time.sleep(0.6)
+    assert stand_in.executed == []
 
 
 def test_fault_truncated_executes_and_cuts_the_body(server: Server, stand_in: Counter) -> None:
