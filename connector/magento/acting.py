@@ -5,10 +5,10 @@
 | nothing to do; already done by people | 1 read |
 | unhold, cancel, hold, status | 1 read and one write each |
 | invoice; shipment; both | 2 reads and one write each (the order before and after) |
-| a delivery's shipment | 1 read, 1 write |
+| a delivery's shipment | 1 read, 1 write (the last one: 2 reads) |
 | a shop's own status that a paper resets | one write more |
 | a tracking number that comes later | 2 reads, 1 write |
-| credit memo offline / online | 2 / 3 reads, 1 write (one read more for a shop's own status) |
+| credit memo offline / online | 2 / 3 reads, 1 write (one read more for a shop's own status, and of the last one) |
 | a credit note that was made from the shop's own credit memo | none |
 
 After doubt the shipments, invoices or credit memos of the order are read once more. The acts come in an order in which
@@ -39,6 +39,7 @@ WAITING = {
     (INVOICE, SHIPMENT): "the invoice and the shipment wait",
 }
 HELD = "magento order"  # sale, deliveries and credit notes of one order come one after the other
+HELD_WAIT = 3600.0  # seconds, unless a record of the same order is written before
 IN_TURN = 2.0  # seconds after which a child asks again whether it is its turn
 
 
@@ -84,10 +85,17 @@ def _in_turn(record: Order, known: Known) -> None:
 
 
 def act(
-    client: MagentoClient, match: Match, record: Order, known: Known, options: Options, *, created: bool = False
+    client: MagentoClient,
+    match: Match,
+    record: Order,
+    known: Known,
+    options: Options,
+    *,
+    created: bool = False,
+    apart: bool = False,
 ) -> Written:
-    """Bring the record's changes to the order. `created`: it was placed just now. Raises RecordFailed with all that failed,
-    after all else was done."""
+    """Bring the record's changes to the order. `created`: it was placed just now; `apart`: this delivery is a sale that was
+    split off. Raises RecordFailed with all that failed, after all else was done."""
     with known.hold(HELD, match.id):
         work = Work(
             order=record,
@@ -95,6 +103,7 @@ def act(
             options=options,
             client=client,
             placed=Placed(match.payload or _order(client, match.id, record)),
+            apart=apart,
         )
         if record.fulfilment.kind is OrderKind.SALE:
             return _sale(work, match.link, created)
@@ -121,19 +130,24 @@ def _sale(work: Work, link: Counterpart | None, created: bool) -> Written:
     _try(work, lambda: standing.unhold(work))
     _try(work, cancel)
     if not cancelled and not work.order.cancelled:  # whether or not a setting has it cancelled here
-        before = work.ref("invoice_id")
-        _try(work, lambda: invoicing.bring(work))
-        _try(work, lambda: shipping.bring(work))
-        if work.reset:
-            work.reread()
-            if work.ref("invoice_id") != before and not work.dry:
-                _try(work, lambda: invoicing.verify(work))
+        _papers(work)
     _try(work, lambda: standing.restate(work, _echo(link)))
     _try(work, lambda: standing.hold(work))
     _try(work, lambda: _attributes(work))
     work.known.learn(status=work.placed.status, state=work.placed.state)
     _waiting(work)
     return _written(work, placed.id, created=created)
+
+
+def _papers(work: Work) -> None:
+    """Invoice and shipment, and whether the invoice came out as it should."""
+    before = work.ref("invoice_id")
+    _try(work, lambda: invoicing.bring(work))
+    _try(work, lambda: shipping.bring(work))
+    if work.reset:
+        work.reread()
+        if work.ref("invoice_id") != before and not work.dry:
+            _try(work, lambda: invoicing.verify(work))
 
 
 def _child(work: Work) -> Written:
@@ -146,15 +160,32 @@ def _child(work: Work) -> Written:
         total[0] = refunding.bring(work)
 
     fresh = work.known.refs.get("id") is None
-    _try(work, refund if kind is OrderKind.CREDIT else lambda: shipping.bring(work))
+    if kind is OrderKind.CREDIT:
+        _try(work, refund)
+    elif work.apart and (work.order.cancelled or work.status_in("cancel_statuses")):
+        _try(work, lambda: standing.cancel_part(work))
+    elif work.apart:
+        _papers(work)
+    else:
+        _try(work, lambda: shipping.bring(work))
     if work.ref("restore"):
         if work.reset:
             work.reread()
         _try(work, lambda: standing.keep(work))
         work.known.learn(restore="")
+    elif work.reset and work.ended and not work.apart:
+        work.reread()
+    if work.reset and (work.ended or work.apart) and not work.dry:  # the export takes it for what it is: our doing
+        work.known.learn_of(work.placed.id, status=work.placed.status or "", state=work.placed.state or "")
     _waiting(work)
     key = work.ref("id")
-    if key is None and not work.trouble:
+    if key is None and not work.trouble and work.later is None:
+        if work.waits:  # its order is released by another record
+            raise RetryLater(
+                f"delivery {work.order.key} of order {work.order.number}: on hold, the shipment waits until it is released",
+                after=HELD_WAIT,
+                aside=True,
+            )
         raise SkipRecord(f"delivery {work.order.key} of order {work.order.number}: nothing of it is to be shipped yet")
     return _written(work, key or "", created=fresh, total=total[0])
 
@@ -166,6 +197,10 @@ def _try(work: Work, act: Callable[[], object]) -> None:
         work.trouble.append(str(error).rstrip())
         if work.setting is None:
             work.setting = error.setting
+    except RetryLater as error:
+        if not error.aside:
+            raise
+        work.later = work.later or error  # what comes after does not wait for it
 
 
 def _waiting(work: Work) -> None:
@@ -186,6 +221,8 @@ def _written(work: Work, key: str, *, created: bool, total: Decimal | None = Non
     if work.trouble:
         said = f" Done: {', '.join(work.done)}." if work.done else ""
         raise RecordFailed(" ".join(work.trouble) + said, setting=work.setting)
+    if work.later is not None:
+        raise work.later
     done = ", ".join(work.done) or "nothing to do"
     return Written(key=key, created=created, message=f"Magento order {work.placed.number}: {done}.", total=total)
 

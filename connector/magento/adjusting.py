@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from decimal import ROUND_HALF_UP, Decimal
 
+from connector.magento.client import MagentoClient
 from connector.magento.placed import Head, Placed
 from connector.magento.reading import ZERO, Fields
 from connector.records import CENT, cents
@@ -24,7 +25,13 @@ GIVEN = (
     ("discount_invoiced", "discount_refunded", -1),
 )
 ONCE, BY_ROW = "once", "by row"
+ROUNDING = "refund_rounding"  # state: which of both the shop has shown
 STEPS = 60  # so many cents are tried as a counterweight
+
+
+def rounding(client: MagentoClient) -> str | None:
+    told = client.host.state.read(ROUNDING)
+    return str(told["by"]) if told else None
 
 
 def goods(placed: Placed, quantities: Mapping[str, Decimal]) -> dict[str, Decimal]:

@@ -9,7 +9,8 @@ has none, it refuses the address, and the sentence says so.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from connector import Known, Options, Payload, RecordFailed
@@ -17,6 +18,7 @@ from connector.magento.answers import NotFound, Refused
 from connector.magento.carts import rows
 from connector.magento.client import MagentoClient, criteria
 from connector.records import Address, Order
+from connector.settings import ident
 
 NOTHING = "-"  # for what Magento demands and nobody knows
 STREET_LINES = 4  # as many as a shop can be set to show
@@ -32,6 +34,35 @@ def email(record: Order) -> str:
             "billing address."
         )
     return found
+
+
+def fitted(given: Address, options: Options) -> Address:
+    """With each field where the settings want it in the shop, and a prefix by the gender."""
+    told = {
+        "company": given.company,
+        "firstname": given.first_name,
+        "lastname": given.last_name,
+        **{name: given.extra.get(name) for name in ("care_of", "contact_person", "post_number")},
+    }
+    places: dict[str, list[str]] = {}
+    for name, place in (options.get("address_field_mapping") or {}).items():
+        if text := _clean(str(told.get(name) or "")):
+            places.setdefault(place, []).append(text)
+
+    def joined(place: str, before: str | None = None) -> str | None:
+        return " ".join(filter(None, [_clean(before), *places.get(place, ())])) or None
+
+    prefix = joined("prefix", given.prefix) or (options.get("gender_mapping") or {}).get(given.extra.get("gender"))
+    return replace(
+        given,
+        company=joined("company"),
+        first_name=joined("firstname"),
+        middle_name=joined("middlename", given.middle_name),
+        last_name=joined("lastname"),
+        prefix=prefix,
+        suffix=joined("suffix", given.suffix),
+        street=(*given.street, *places.get("street", ())),
+    )
 
 
 def address(client: MagentoClient, record: Order, given: Address, *, delivery: bool = False) -> Payload:
@@ -101,11 +132,18 @@ def _region(client: MagentoClient, country: str, given: Address) -> Payload:
 
 
 def customer(
-    client: MagentoClient, record: Order, known: Known, options: Options, store: Mapping[str, Any], name: str
+    client: MagentoClient,
+    record: Order,
+    known: Known,
+    options: Options,
+    store: Mapping[str, Any],
+    name: str,
+    book: Sequence[Payload] = (),
 ) -> str | None:
     """The id of the shop's customer with this e-mail in the website of the store view (`store`: its facts, `name`: its
     name), made where there is none and settings allow it; None: the order is placed for a guest.
 
+    `book`: billing and delivery address as the cart takes them, for the address book of a new customer.
     Magento writes a welcome mail to a customer that is made by REST, and no call can say otherwise.
     """
     if not options.get("create_customer"):
@@ -116,7 +154,7 @@ def customer(
     if record.customer.guest and not options.get("create_customer_for_guest"):
         return None
     with known.hold("magento customer", f"{website}:{mail.casefold()}"):
-        return _find(client, mail, website) or _create(client, record, known, options, store, name)
+        return _find(client, mail, website) or _create(client, record, known, options, store, name, book)
 
 
 def _find(client: MagentoClient, mail: str, website: str) -> str | None:
@@ -129,10 +167,32 @@ def _find(client: MagentoClient, mail: str, website: str) -> str | None:
     return None
 
 
+def _booked(book: Sequence[Payload]) -> list[Payload]:
+    """Addresses as an address book takes them; one that is both stands in it once."""
+    billing, shipping = book[0], book[-1]
+    told = [{**billing, "default_billing": True, "default_shipping": shipping == billing}]
+    if shipping != billing:
+        told.append({**shipping, "default_billing": False, "default_shipping": True})
+    for one in told:
+        region = {key: one.pop(key) for key in ("region", "region_code", "region_id") if key in one}
+        for key in ("email", "save_in_address_book"):
+            one.pop(key, None)
+        if region:
+            one["region"] = region
+            one |= {"region_id": region["region_id"]} if "region_id" in region else {}
+    return told
+
+
 def _create(
-    client: MagentoClient, record: Order, known: Known, options: Options, store: Mapping[str, Any], name: str
+    client: MagentoClient,
+    record: Order,
+    known: Known,
+    options: Options,
+    store: Mapping[str, Any],
+    name: str,
+    book: Sequence[Payload],
 ) -> str | None:
-    who, where = record.customer, record.billing
+    who, where = record.customer, fitted(record.billing, options)
     made: Payload = {
         "email": email(record),
         "firstname": _clean(who.first_name) or _clean(where.first_name) or NOTHING,
@@ -142,12 +202,14 @@ def _create(
         if _clean(value):
             made[field] = _clean(value)
     for field, value in (
-        ("group_id", options.get("default_customer_group")),
+        ("group_id", _group(record, options)),
         ("website_id", store.get("website_id")),
         ("store_id", store.get("store_id")),
     ):
         if value is not None and str(value).isdigit():
             made[field] = int(str(value))
+    if book and options.get("create_address"):
+        made["addresses"] = _booked(book)
     try:
         answer = client.ask("POST", "customers", body={"customer": made}, reference=record.number).data
     except Refused as error:
@@ -163,3 +225,9 @@ def _create(
             f"Order {record.number}: Magento answered the new customer without an id: {str(answer)[:80]}"
         )
     return str(id)
+
+
+def _group(record: Order, options: Options) -> Any:
+    rows = {ident(key): value for key, value in (options.get("customer_group_mapping") or {}).items()}
+    own = None if record.customer.group is None else rows.get(ident(record.customer.group))
+    return own or options.get("default_customer_group")

@@ -109,23 +109,27 @@ def _without(one: Any, key: str) -> Any:
 
 def found(row: Any) -> Found:
     """One entry of a list as a record. What has no identity is a record with an error that shows what was received."""
-    shown = json.dumps(row, default=str, ensure_ascii=False)
-    shown = shown if len(shown) <= 160 else shown[:160] + "…"
     if not isinstance(row, dict):
+        shown = _shown(row)
         return _nameless(shown, None, f"Magento listed something that is no order: {shown}")
     number = str(row["increment_id"]) if row.get("increment_id") not in (None, "") else None
     key = _id(row.get("entity_id"))
     if key is None:
-        named = f"Order {number}" if number else "An order"
+        named, shown = f"Order {number}" if number else "An order", _shown(row)
         return _nameless(shown, number, f"{named} was listed without an entity_id, received: {shown}")
     stamp = str(row.get("updated_at"))
     at = _moment(row.get("updated_at"))
     if number is None:
-        error = f"The order with entity_id {key} was listed without an increment_id, received: {shown}"
+        error = f"The order with entity_id {key} was listed without an increment_id, received: {_shown(row)}"
         return Found(key=str(key), number=None, version=f"{stamp}:{key}", updated_at=at, payload=None, error=error)
     payload = lean(row)
     version = f"{stamp}:{key}:{fingerprint(payload)}"
     return Found(key=str(key), number=number, version=version, updated_at=at, payload=payload)
+
+
+def _shown(row: Any) -> str:
+    text = json.dumps(row, default=str, ensure_ascii=False)
+    return text if len(text) <= 160 else text[:160] + "…"
 
 
 def fingerprint(payload: Payload) -> str:

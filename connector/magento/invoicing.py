@@ -1,13 +1,16 @@
-"""The invoice of an order: everything that is not invoiced yet, once."""
+"""The invoice of an order: everything that is not invoiced yet, once. Of a sale that was split each part for itself."""
 
 from __future__ import annotations
 
 from connector import RecordFailed
-from connector.magento import standing
+from connector.magento import portions, standing
+from connector.magento.placed import items
+from connector.magento.reading import ZERO, number
 from connector.magento.work import Work
-from connector.records import DocumentKind, Order, cents
+from connector.records import DocumentKind, Order, OrderKind, cents
 
 WAITS = "invoice"
+PART = "part"
 
 
 def bring(work: Work) -> None:
@@ -15,17 +18,23 @@ def bring(work: Work) -> None:
     options, placed = work.options, work.placed
     if not options.create_invoice:
         return
+    if work.doubt and not work.ref("invoice_id") and placed.fields.amount("total_invoiced") and _adopt(work):
+        return
     if not placed.to_invoice:
-        if work.doubt and not work.ref("invoice_id"):
-            _adopt(work)
         return
     excluded = {str(one) for one in options.get("invoice_excluded_methods") or ()}
     if placed.method in excluded or not _wanted(work):
         return
+    if work.ref("invoiced") == PART:
+        return
     if placed.held:
         work.waits.append(WAITS)
         return
-    if (work.order.currency, cents(work.order.grand_total)) != (placed.currency, cents(placed.grand_total)):
+    part = portions.portion(work)
+    if part is None and (work.order.currency, cents(work.order.grand_total)) != (
+        placed.currency,
+        cents(placed.grand_total),
+    ):
         raise RecordFailed(
             f"{work.name}: PlentyONE's total is {cents(work.order.grand_total)} {work.order.currency}, that of Magento "
             f"order {placed.number} is {cents(placed.grand_total)} {placed.currency}. Nothing is invoiced; correct one."
@@ -33,21 +42,29 @@ def bring(work: Work) -> None:
     standing.remember(work)
     body = {
         "capture": options.invoice_capture == "online",
-        "items": [],  # everything left: what was invoiced already, Magento refuses
+        # everything left: what was invoiced already, Magento refuses
+        "items": [] if part is None else items(part.quantities, placed),
         "notify": bool(options.send_invoice_email),
         "appendComment": False,
         "comment": work.mark(),
     }
+    if part is not None:
+        work.billed = cents(placed.fields.amount("total_invoiced")) + part.amount
     id = work.make(f"order/{placed.id}/invoice", body)
-    work.known.learn(invoice_id=id)
+    _keep(work, id, part)
     work.done.append(f"invoice {id}")
 
 
+def _keep(work: Work, id: str, part: portions.Portion | None = None) -> None:
+    child = work.order.fulfilment.kind is not OrderKind.SALE and work.ref("id") is None
+    work.known.learn(invoice_id=id, invoiced=None if part is None else PART, id=f"invoice/{id}" if child else None)
+
+
 def verify(work: Work) -> None:
-    """After an invoice: all that the order comes to is invoiced. Needs the order as it is now."""
+    """After an invoice: all that the order or the part comes to is invoiced. Needs the order as it is now."""
     invoiced = cents(work.placed.fields.amount("total_invoiced"))
     due = cents(work.order.grand_total) - cents(work.placed.fields.amount("total_canceled"))
-    if invoiced != due:
+    if invoiced != (due if work.billed is None else work.billed):
         raise RecordFailed(
             f"{work.name}: {invoiced} {work.placed.currency} are invoiced in Magento, PlentyONE's total is "
             f"{cents(work.order.grand_total)} {work.order.currency}. Correct it in Magento by hand."
@@ -82,13 +99,17 @@ def _wanted(work: Work) -> bool:
     return any(asked) or not asked
 
 
-def _adopt(work: Work) -> None:
-    """After doubt: the id of the invoice that an earlier attempt has made."""
+def _adopt(work: Work) -> bool:
+    """After doubt: the id of the invoice that an earlier attempt has made. Whether there is one."""
     for paper in work.papers("invoices"):
         mark = work.mark_of(paper)
         if mark is not None and mark[0] == work.order.key:
             id = str(paper["entity_id"])
-            work.known.learn(invoice_id=id)
+            _keep(work, id)
+            if cents(number(paper.get("grand_total")) or ZERO) == cents(work.order.grand_total):
+                work.billed = cents(work.placed.fields.amount("total_invoiced"))
+                work.known.learn(invoiced=PART if work.placed.to_invoice else None)
             work.reset = True
             work.done.append(f"invoice {id} found, which an earlier attempt had made")
-            return
+            return True
+    return False

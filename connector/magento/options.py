@@ -1,4 +1,20 @@
-"""The settings of an order import into Magento, as the settings page shows them."""
+"""The settings of an order import into Magento, as the settings page shows them.
+
+What Mage2Plenty's order import has (its own names), and why it is not here:
+
+`create_new_product`
+    imports an article first that an order needs. No articles are exchanged here; an order with an article that the shop
+    does not have fails by name.
+`is_active_backorder`, of new orders and of shipments
+    sells and ships what the shop has not in stock. Magento's REST has no such word in a cart or a shipment; only an article
+    or the whole shop can be set to allow backorders, for every customer. Where it is, that holds here as well.
+`referer_id`
+    of new orders: Magento's orders have no such field. Where an order came from stands in its comment.
+`default_shipping_profile`
+    is the default carrier here. A new order gets one shipping method (`default_shipping_method`): its price is the shop's.
+`attribute_mapping`
+    fills attributes of the order. REST cannot change those of an order that exists: here they become comments.
+"""
 
 from __future__ import annotations
 
@@ -35,6 +51,11 @@ PAYMENT_STATUSES = ("unpaid", "partlyPaid", "fullyPaid", "overpaid")
 PAYMENT_STATUS_WORDS = ("Unpaid", "Partly paid", "Fully paid", "Overpaid")
 # an import's settings come in another order than an export's
 BUYER = replace(CUSTOMER, position=45)
+ADDRESS_PLACES = ("company", "firstname", "middlename", "lastname", "prefix", "suffix", "street")
+ADDRESS_PLACE_WORDS = (
+    "Company", "First name", "Middle name", "Last name", "Prefix", "Suffix", "Street, as a line of its own",
+)  # fmt: skip
+ADDRESS_FIELDS = {"company": "company", "firstname": "firstname", "lastname": "lastname", "care_of": "street"}
 OUTCOMES = replace(STATUSES, position=58)
 STRATEGIES = ("missing_shipments", "missing_invoices", "missing_creditmemos", "stuck_in_processing", "status_mismatch")
 STRATEGY_WORDS = (
@@ -133,10 +154,40 @@ class OrderOptions(Settings):
         BUYER,
         "Create customer for guests",
         "Guests get an account too.",
+        default=True,
+        when=_on("create_new_order", "create_customer"),
+    )
+    create_address = _switch(
+        BUYER,
+        "Save addresses",
+        "Put billing and delivery address into the address book of a customer that is created.",
+        when=_on("create_new_order", "create_customer"),
+    )
+    customer_group_mapping = setting(
+        ValueMap("contact_class", Choice("customer_group")),
+        section=BUYER,
+        label="Customer group mapping",
+        help="Which customer group a new customer of a customer class gets. Without a row: the default below.",
         when=_on("create_new_order", "create_customer"),
     )
     default_customer_group = setting(
         Choice("customer_group"), section=BUYER, label="Default customer group", when=_on("create_new_order")
+    )
+    address_field_mapping = setting(
+        ValueMap("address_field", fields.String(validate=one_of(*ADDRESS_PLACES, labels=ADDRESS_PLACE_WORDS))),
+        section=BUYER,
+        label="Address field mapping",
+        help="Where a field of the other side's address goes in a new order. Known are company, firstname, lastname, "
+        "care_of, contact_person and post_number. Fields for the same place are joined; without a row a field is left out.",
+        default=ADDRESS_FIELDS,
+        when=_on("create_new_order"),
+    )
+    gender_mapping = setting(
+        ValueMap("gender", fields.String()),
+        section=BUYER,
+        label="Gender mapping",
+        help="Which name prefix of the shop stands for male, female or diverse, where an address has no prefix.",
+        when=_on("create_new_order"),
     )
     payment_mapping = setting(
         ValueMap("payment_method", Choice("payment_method")),

@@ -25,6 +25,7 @@ COSTS = (LineKind.SHIPPING, LineKind.SURCHARGE)
 PAGES = {
     "": "order/view/order_id",
     "shipment": "shipment/view/shipment_id",
+    "invoice": "invoice/view/invoice_id",
     "creditmemo": "creditmemo/view/creditmemo_id",
 }  # by what stands before the id
 SAME_NUMBER = 10  # so many orders of one number are looked at

@@ -196,10 +196,10 @@ def _comments(order: Fields, extension: Fields) -> Iterator[Comment]:
     messages = [("", extension.data.get("gift_message"))]
     for item in order.loose_rows("items"):
         own = item.data.get("extension_attributes")
-        if isinstance(own, Mapping):
+        if own and isinstance(own, Mapping):
             messages.append((f" for {item.text('name') or item.text('sku')}", own.get("gift_message")))
     for what, gift in messages:
-        if isinstance(gift, Mapping) and str(gift.get("message") or "").strip():
+        if gift and isinstance(gift, Mapping) and str(gift.get("message") or "").strip():
             names = " → ".join(str(gift[key]).strip() for key in ("sender", "recipient") if gift.get(key))
             text = f"Gift message{what}{f' ({names})' if names else ''}: {str(gift['message']).strip()}"
             yield Comment(text=text, created_at=at, by_customer=True)
@@ -237,4 +237,4 @@ def attributes(order: Fields, extension: Fields) -> dict[str, Any]:
 
 
 def _scalar(value: Any) -> bool:
-    return value is not None and not isinstance(value, dict | list)
+    return value is not None and not isinstance(value, (dict, list))

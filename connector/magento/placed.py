@@ -156,6 +156,11 @@ class Placed:
         return self.state not in FINAL and any(head.to_invoice > 0 for head in self.heads)
 
     @property
+    def can_cancel(self) -> bool:
+        """As Magento judges: nothing is cancelled of which all is invoiced (section 6 of the knowledge on the shop)."""
+        return self.state not in (*FINAL, "payment_review") and any(head.to_invoice > 0 for head in self.heads)
+
+    @property
     def to_ship(self) -> bool:
         return self.state not in FINAL and any(head.to_ship > 0 for head in self.heads)
 

@@ -159,13 +159,16 @@ class _Placing:
         wanted, needs_shipping = self._goods()
         view, facts, name = self._view()
         where = record.shipping or record.billing
-        billing = buyers.address(self.client, record, record.billing)
-        shipping = billing if where == record.billing else buyers.address(self.client, record, where, delivery=True)
+        billing = buyers.address(self.client, record, buyers.fitted(record.billing, self.options))
+        shipping = billing
+        if where != record.billing:
+            shipping = buyers.address(self.client, record, buyers.fitted(where, self.options), delivery=True)
         payment = self._payment()
         carrier = self._carrier_by_setting() if needs_shipping else None
         customer = None
         if not self.known.refs.get("cart_mask"):
-            customer = buyers.customer(self.client, record, self.known, self.options, facts, name)
+            book = (billing, shipping)
+            customer = buyers.customer(self.client, record, self.known, self.options, facts, name, book)
         with self._cart(view, customer, wanted) as (cart, used):
             try:
                 self._fill(cart, wanted, used)

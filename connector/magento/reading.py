@@ -11,6 +11,7 @@ from connector import RecordFailed
 
 ZERO = Decimal(0)
 NO_TEXT = (bool, Mapping, list)
+NUMBERS = (int, Decimal)
 
 
 class Fields:
@@ -23,7 +24,7 @@ class Fields:
         self.of = of
         self.path = path
         self.loose = loose
-        if not isinstance(data, Mapping):
+        if not isinstance(data, (dict, Mapping)):  # a dict is known at once, another mapping costs much more
             raise RecordFailed(f"{of}: {path.rstrip('.') or 'the payload'} should be an object, got {_shown(data)}.")
         self.data = data
 
@@ -37,11 +38,15 @@ class Fields:
         value = self.data.get(name)
         if isinstance(value, str):
             return value.strip() or None
+        if value is None:
+            return None
+        if type(value) in NUMBERS:
+            return str(value)
         if isinstance(value, NO_TEXT):
             if value and not self.loose:
                 raise self.wrong(name, "a text")
             return None
-        return None if value is None else str(value)
+        return str(value)
 
     def needed_text(self, name: str) -> str:
         value = self.text(name)
@@ -59,7 +64,7 @@ class Fields:
         if value is None or value == "":
             return ZERO
         try:
-            if isinstance(value, NO_TEXT):
+            if type(value) not in NUMBERS and isinstance(value, NO_TEXT):
                 raise InvalidOperation
             made = value if isinstance(value, Decimal) else Decimal(str(value))
             if not made.is_finite():
@@ -108,7 +113,7 @@ class Fields:
         """Like `rows`, for what third-party modules may have written there: anything else is passed over."""
         value = self.data.get(name)
         for row in value if isinstance(value, list) else ():
-            if isinstance(row, Mapping):
+            if isinstance(row, (dict, Mapping)):
                 yield Fields(self.of, row, f"{self.path}{name}.", loose=True)
 
 
@@ -117,7 +122,7 @@ def number(value: Any) -> Decimal | None:
     if isinstance(value, bool) or value is None:
         return None
     try:
-        made = Decimal(str(value).strip())
+        made = value if type(value) is Decimal else Decimal(str(value).strip())
     except InvalidOperation:
         return None
     return made if made.is_finite() else None

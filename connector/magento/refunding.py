@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 
-from connector import Options, Payload, RecordFailed, SkipRecord
+from connector import Options, Payload, RecordFailed, RetryLater, SkipRecord
 from connector.magento import adjusting, standing
 from connector.magento.answers import Refused
 from connector.magento.placed import items
@@ -20,7 +20,7 @@ from connector.magento.shipping import pieces_of
 from connector.magento.work import Work, has_document, status_in
 from connector.records import CENT, DocumentKind, LineKind, Order, cents
 
-ROUNDING = "refund_rounding"  # of the shop, once it has shown it
+SHORTEST_WAIT, LONGEST_WAIT = 60.0, 3600.0  # seconds, for an invoice that the shop has to make itself
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,12 +64,14 @@ def bring(work: Work) -> Decimal | None:
         ways = plan.ways
     if work.dry:
         return None
+    order = work.placed.fields
+    work.ended = order.amount("total_refunded") + _total(work) >= order.amount("total_paid")
     total = sum((_read(work, id) for id in work.listed("creditmemo_id")), ZERO)
     short = _total(work) - total
     if ZERO < short <= CENT * len(work.placed.heads) and len(work.listed("creditmemo_id")) == 1:
         total += _make_up(work, short, ways)
     if total != _total(work):
-        work.client.host.state.change(ROUNDING, lambda _: None)  # what was thought to be known of it is wrong
+        work.client.host.state.change(adjusting.ROUNDING, lambda _: None)  # what was thought to be known of it is wrong
         raise RecordFailed(
             f"{work.name}: Magento's credit memo {work.ref('creditmemo_id')} is over {total} {work.placed.currency}, the "
             f"credit note {work.order.key} over {_total(work)} {work.order.currency}. Correct it in Magento by hand."
@@ -87,18 +89,13 @@ def _make_up(work: Work, short: Decimal, ways: Mapping[str, Decimal]) -> Decimal
     """The cent by which the shop rounds otherwise than thought, without a mail; from now on its way is known."""
     way = next((name for name, amount in ways.items() if max(ways.values()) - amount == short), None)
     if way is not None:
-        work.client.host.state.change(ROUNDING, lambda _: {"by": way})
+        work.client.host.state.change(adjusting.ROUNDING, lambda _: {"by": way})
     found = adjusting.adjustment(short, _rate(work))
     if found is None:
         return ZERO
     id = _send(work, Plan(quantities={}, shipping=False, more=found[0], less=found[1]), quiet=True)
     _keep(work, id)
     return _read(work, id)
-
-
-def _rounding(work: Work) -> str | None:
-    told = work.client.host.state.read(ROUNDING)
-    return str(told["by"]) if told else None
 
 
 def _rate(work: Work) -> Decimal:
@@ -112,6 +109,12 @@ def _total(work: Work) -> Decimal:
 
 def _possible(work: Work) -> None:
     placed, total = work.placed, _total(work)
+    if placed.held and work.options.hold_order:  # by a status of the sale, whose record releases it
+        raise RetryLater(
+            f"{work.name}: Magento order {placed.number} is on hold; the credit memo waits until it is released",
+            after=LONGEST_WAIT,
+            aside=True,
+        )
     if placed.held:
         raise RecordFailed(
             f"{work.name}: Magento order {placed.number} is on hold, and Magento refunds nothing on hold. Release it there."
@@ -129,11 +132,24 @@ def _possible(work: Work) -> None:
     if not total:
         raise SkipRecord(f"credit note {work.order.key} of order {work.order.number} is over 0.00 {placed.currency}")
     left = cents(placed.fields.amount("total_paid") - placed.fields.amount("total_refunded"))
+    if total > left and placed.to_invoice:
+        raise RetryLater(
+            f"{work.name}: credit note {work.order.key} is over {total} {work.order.currency}; of Magento order "
+            f"{placed.number}, which is not invoiced in full yet, only {left} {placed.currency} are paid and not refunded. "
+            "It waits for the invoice",
+            after=_wait(work),
+            aside=True,
+        )
     if total > left:
         raise RecordFailed(
             f"{work.name}: credit note {work.order.key} is over {total} {work.order.currency}, but of Magento order "
             f"{placed.number} only {left} {placed.currency} are paid and not refunded yet. Is its invoice missing?"
         )
+
+
+def _wait(work: Work) -> float:
+    """Longer with each attempt. An invoice that the import makes itself ends the wait at once."""
+    return min(LONGEST_WAIT, SHORTEST_WAIT * 2.0 ** min(work.known.attempt - 1, 10))
 
 
 def _given_back(work: Work) -> tuple[dict[str, Decimal], Decimal]:
@@ -183,7 +199,7 @@ def _adjusted(work: Work, quantities: dict[str, Decimal], shipping: bool, total:
     order = placed.fields
     ways = adjusting.goods(placed, quantities)
     # while the shop's way is not known, the larger: what is missing can be given back, what is too much cannot be taken
-    comes_to = ways.get(_rounding(work) or "", max(ways.values())) + (left if shipping else ZERO)
+    comes_to = ways.get(adjusting.rounding(work.client) or "", max(ways.values())) + (left if shipping else ZERO)
     credit = adjusting.credited(placed)
     difference = total - comes_to
     rest = total == cents(order.amount("total_paid") - order.amount("total_refunded"))

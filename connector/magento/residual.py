@@ -13,6 +13,7 @@ from connector.records import cents
 FEE = re.compile(r"(^|[._])(\w*fee|surcharge|charges?|cod|cash|extra|wrap\w*|donation|tip|insurance|rounding)($|[._])")
 AMOUNT = re.compile(r"amount|price|total|cost|discount|sum|value")
 BASE = re.compile(r"(^|[._])base_")
+SCALARS = (str, Decimal, int, float)
 WORDS = ("description", "title", "label", "name")
 NO_CAUSE = ("shipping_assignments", "payment_additional_info", "applied_taxes", "item_applied_taxes", "taxes",
             "additional_itemized_taxes")  # fmt: skip
@@ -63,19 +64,27 @@ def _words(path: str, told: Mapping[str, Any]) -> str | None:
 
 def flat(value: Any, path: str) -> Iterator[tuple[str, Any]]:
     """All scalars of a nested value by dotted path; rows of {key, value} or {attribute_code, value} by their key."""
-    if isinstance(value, Mapping):
+    if value is None:
+        return
+    if isinstance(value, SCALARS):
+        yield path, value
+    elif isinstance(value, (dict, Mapping)):
         named = value.get("key", value.get("attribute_code"))
         if isinstance(named, str) and "value" in value:
             yield from flat(value["value"], f"{path}.{named}".lstrip("."))
             return
         for key, inner in value.items():
-            yield from flat(inner, f"{path}.{key}".lstrip("."))
+            at = f"{path}.{key}".lstrip(".")
+            if isinstance(inner, SCALARS):
+                yield at, inner
+            elif inner is not None:
+                yield from flat(inner, at)
     elif isinstance(value, list):
-        if value and all(isinstance(one, str | int | Decimal) for one in value):
+        if value and all(isinstance(one, (str, int, Decimal)) for one in value):
             yield path, ", ".join(str(one) for one in value)
             return
         for inner in value:
-            if isinstance(inner, Mapping | list):
+            if isinstance(inner, (dict, list, Mapping)):
                 yield from flat(inner, path)
-    elif value is not None:
+    else:
         yield path, value

@@ -89,7 +89,7 @@ def _load(work: Work) -> Load | None:
     if not _everything(work):
         fresh = [one for one in fresh if one.number]
         parts = [(part.line, part.quantity) for one in fresh for part in one.parts]
-        return _clipped(work, Load(quantities=_sum(work, parts), packages=fresh, whole=False)) if fresh else None
+        return _clipped(work, Load(quantities=pieces(work, parts), packages=fresh, whole=False)) if fresh else None
     if not _part(work):
         if not work.placed.to_ship:
             if fresh and not work.listed("shipment_ids") and _tracks(work, fresh):
@@ -102,11 +102,11 @@ def _load(work: Work) -> Load | None:
                     )
             return None
         return _allowed(work, Load(quantities=None, packages=fresh, whole=True))
-    lines = [(line.key, line.quantity) for line in work.order.lines if _goods(line, work.order)]
+    lines = [(line.key, line.quantity) for line in work.order.lines if goods(line, work.order)]
     before = [
         (part.line, -part.quantity) for one in work.order.fulfilment.packages if one.key in gone for part in one.parts
     ]
-    load = _clipped(work, Load(quantities=_sum(work, lines + before), packages=fresh, whole=True))
+    load = _clipped(work, Load(quantities=pieces(work, lines + before), packages=fresh, whole=True))
     if load is None and not work.listed("shipment_ids") and not work.waits:
         _adopt(work, _candidates(work), alone=True)
     return load
@@ -117,10 +117,10 @@ def _part(work: Work) -> bool:
     lines were taken out of. A sale with a line that is none of the shop's is taken for the whole order."""
     if work.order.fulfilment.kind is not OrderKind.SALE:
         return True
-    lines = [line for line in work.order.lines if _goods(line, work.order)]
+    lines = [line for line in work.order.lines if goods(line, work.order)]
     if not lines or any(work.placed.find(line.external, line.sku) is None for line in lines):
         return False
-    held = _sum(work, [(line.key, line.quantity) for line in lines])
+    held = pieces(work, [(line.key, line.quantity) for line in lines])
     return any(
         held.get(head.id, ZERO) < head.ordered - head.item.amount("qty_canceled") - head.item.amount("qty_refunded")
         for head in work.placed.heads
@@ -155,7 +155,7 @@ def _allowed(work: Work, load: Load) -> Load | None:
     return load
 
 
-def _goods(line: OrderLine, order: Order) -> bool:
+def goods(line: OrderLine, order: Order) -> bool:
     """Parts of a bundle that the shop does not know of its own go with the bundle."""
     if line.kind in COSTS or line.quantity <= 0:
         return False
@@ -163,7 +163,7 @@ def _goods(line: OrderLine, order: Order) -> bool:
     return not (line.kind is LineKind.COMPONENT and line.external is None and line.parent in keys)
 
 
-def _sum(work: Work, parts: Iterable[tuple[str, Decimal]]) -> dict[str, Decimal]:
+def pieces(work: Work, parts: Iterable[tuple[str, Decimal]]) -> dict[str, Decimal]:
     """Quantities by head. The parts of a bundle count together: the bundle leaves with the first of them."""
     lines = {line.key: line for line in work.order.lines}
     rows: dict[tuple[str, str], Decimal] = {}
@@ -171,7 +171,7 @@ def _sum(work: Work, parts: Iterable[tuple[str, Decimal]]) -> dict[str, Decimal]
         line = lines.get(key)
         if line is None:
             raise RecordFailed(f"{work.name}: a package holds item {key!r}, which the order does not have.")
-        if not _goods(line, work.order):
+        if not goods(line, work.order):
             continue
         found = work.placed.find(line.external, line.sku)
         if found is None:
@@ -226,6 +226,8 @@ def _ship(work: Work, load: Load) -> None:
             setting="source_mapping",
         ) from error
     _learn(work, id, load.packages, [str(one["track_number"]) for one in tracks], whole=load.whole)
+    gone = load.quantities
+    work.ended = gone is None or all(gone.get(head.id, ZERO) >= head.to_ship for head in work.placed.heads)
     count = len(tracks)
     if count > 1:
         work.done.append(f"shipment {id} with {count} tracking numbers")
@@ -394,8 +396,8 @@ def _as_sent(work: Work, paper: Payload) -> bool:
         return numbers <= ours
     if work.order.fulfilment.kind is OrderKind.SALE:
         return False
-    lines = [(line.key, line.quantity) for line in work.order.lines if _goods(line, work.order)]
-    return pieces_of(paper, work.placed) == _sum(work, lines)
+    lines = [(line.key, line.quantity) for line in work.order.lines if goods(line, work.order)]
+    return pieces_of(paper, work.placed) == pieces(work, lines)
 
 
 def pieces_of(paper: Payload, placed: Placed) -> dict[str, Decimal]:

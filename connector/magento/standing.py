@@ -23,7 +23,7 @@ def cancel(work: Work) -> bool:
     """Whether the record's status means that the order is cancelled: nothing is invoiced or shipped then."""
     if not work.options.cancel_order or not work.status_in("cancel_statuses"):
         return False
-    if work.placed.state in FINAL:
+    if work.placed.state in ENDED:
         return True
     if work.placed.held:
         raise RecordFailed(
@@ -31,7 +31,12 @@ def cancel(work: Work) -> bool:
             "nothing on hold. Release it there, or add this status to those in which orders are released.",
             setting="unhold_statuses",
         )
-    if work.send(f"orders/{work.placed.id}/cancel") is False:
+    if work.order.extra.get("split"):
+        raise RecordFailed(
+            f"{work.name}: PlentyONE order {work.order.key} is cancelled, but others were split off from it, and Magento "
+            f"cancels no part of an order. See to order {work.placed.number} there by hand."
+        )
+    if not work.placed.can_cancel or work.send(f"orders/{work.placed.id}/cancel") is False:
         raise RecordFailed(
             f"{work.name}: Magento order {work.placed.number} cannot be cancelled (state {work.placed.state}); most likely "
             "all of it is invoiced. What was paid goes back by a credit memo."
@@ -39,6 +44,15 @@ def cancel(work: Work) -> bool:
     work.placed = work.placed.changed(state="canceled", status="canceled")
     work.done.append("cancelled")
     return True
+
+
+def cancel_part(work: Work) -> None:
+    """What was split off and is cancelled: said while something of the order is still open."""
+    if work.options.cancel_order and work.status_in("cancel_statuses") and work.placed.can_cancel:
+        raise RecordFailed(
+            f"{work.name}: PlentyONE order {work.order.key}, a part of Magento order {work.placed.number}, is cancelled, "
+            "and Magento cancels no part of an order. Cancel or refund it there by hand."
+        )
 
 
 def hold(work: Work) -> None:

@@ -77,7 +77,8 @@ class OrderTarget(Resource):
 
     def write(self, record: Order, known: Known, options: Options) -> Written:
         story = record.fulfilment
-        if story.kind is OrderKind.SALE and story.origin is not None:
+        apart = story.kind is OrderKind.SALE and story.origin is not None
+        if apart:
             # split off from another sale: of the shop's order it is a part that leaves for itself
             record = replace(record, fulfilment=replace(story, kind=OrderKind.DELIVERY))
         if (written := acting.settled(record, known, options)) is not None:
@@ -90,7 +91,7 @@ class OrderTarget(Resource):
             match = self._place(record, known, options)
         if self.client.dry is not None and not match.id.isdigit():
             return Written(key=match.id, created=True, message="The order would be placed.")
-        return acting.act(self.client, match, record, known, options, created=created)
+        return acting.act(self.client, match, record, known, options, created=created, apart=apart)
 
     def _place(self, record: Order, known: Known, options: Options) -> Match:
         """A new order in the shop. Raises SkipRecord where the settings do not want one."""

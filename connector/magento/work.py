@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from decimal import Decimal
 from typing import Any
 
 from connector import InDoubt, Known, Options, Payload, RecordFailed, RetryLater
@@ -31,6 +32,10 @@ class Work:
     waits: list[str] = field(default_factory=list)  # papers that an order on hold refuses
     setting: str | None = None  # that has to be changed for the first trouble
     reset: bool = False  # a paper was made: Magento has set the status of the state
+    apart: bool = False  # a sale that was split off another one: a delivery with an invoice of its own
+    ended: bool = False  # that paper may have been the order's last
+    later: RetryLater | None = None  # what was set aside: it is tried again when all else is done
+    billed: Decimal | None = None  # what has to be invoiced after a part was
 
     @property
     def name(self) -> str:

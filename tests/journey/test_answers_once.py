@@ -8,6 +8,7 @@ import random
 import signal
 import time
 from collections import Counter
+from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -217,9 +218,10 @@ MAILS = {"invoice": "invoices", "shipment": "shipments", "creditmemo": "creditme
 KINDS = ("whole", "parts", "held", "shipping", "late")
 
 
-def answered(world: Makers, url: str | None, *, placed: int, rounds: int) -> None:
-    made = seed()
-    dice = random.Random(made)
+def opened(
+    world: Makers, url: str | None, dice: random.Random, *, placed: int, faults: Sequence[Json] = ()
+) -> tuple[StandIns, Host, Warehouse]:
+    """Orders of a shop, exported, and what the warehouse is going to do to them. `faults` are those of the export."""
     stand_ins, host = world("--orders", "16", "--seed", "7", "--index-lag", "1", url=url)
     stand_ins.control("magento", "configure", {"refuse_offline_refund": False})
     fresh = [
@@ -228,8 +230,14 @@ def answered(world: Makers, url: str | None, *, placed: int, rounds: int) -> Non
     ]
     stand_ins.record.unlink(missing_ok=True)  # what the shop's customers sent is none of ours
     host.apply(dict(ANSWERS), residual="line", status_filter=["pending", "processing", "in_production"], workers=8)
-    told = host.run()
+    stand_ins.faults(*faults)
+    for _ in range(4):
+        told = host.run()
+        if told["exit"] == 0 and not told["counts"]["pending"]:
+            break
     assert told["exit"] == 0, told
+    stand_ins.faults()
+    assert once_each(stand_ins.state()) == {}
     warehouse = Warehouse(stand_ins, dice)
     open_ = {
         one["increment_id"]
@@ -240,6 +248,12 @@ def answered(world: Makers, url: str | None, *, placed: int, rounds: int) -> Non
         warehouse.plan(number, KINDS[place % len(KINDS)], invoiced=True)
     for place, number in enumerate(fresh):
         warehouse.plan(number, ("cancelled", *KINDS)[place % 6], invoiced=False)
+    return stand_ins, host, warehouse
+
+
+def answered(world: Makers, url: str | None, *, placed: int, rounds: int) -> None:
+    dice = random.Random(seed())
+    stand_ins, host, warehouse = opened(world, url, dice, placed=placed)
     kills = kill_often(host, warehouse, dice, rounds)
     before = stand_ins.state("magento")
     print(f"{kills} kills hit a running worker; until then {[before[kind] for kind in MAILS.values()]}")
@@ -254,6 +268,27 @@ def test_what_the_warehouse_did_is_done_once_in_the_shop_through_kills_and_fault
 def test_the_same_on_postgresql(world: Makers) -> None:
     for url in postgres():
         answered(world, url, placed=6, rounds=6)
+
+
+LATE: Json = {"kind": "late", "method": "write", "seconds": 1.0}
+
+
+def test_what_takes_effect_only_after_its_answer_was_lost_is_not_done_twice(world: Makers) -> None:
+    """Whoever looks at once sees nothing of it: neither system may be sent the same again before it has had its time."""
+    dice = random.Random(seed())
+    late = {**LATE, "path": "/rest/[!l]*", "rate": 0.25}
+    of_export = {**late, "system": "plentyone", "seed": dice.randrange(1 << 20)}
+    stand_ins, host, warehouse = opened(world, None, dice, placed=6, faults=[of_export])
+    hits = 0
+    while warehouse.left:
+        for _ in range(6):
+            warehouse.work()
+        stand_ins.faults({**late, "system": "magento", "seed": dice.randrange(1 << 20)})
+        host.run(profile="Order import")
+        hits += sum(one["hits"] for one in stand_ins._ask("magento", "faults"))
+    stand_ins.faults()
+    check(stand_ins, warehouse, finish(host))
+    assert hits > 5
 
 
 # orders of other channels

@@ -10,28 +10,14 @@ from typing import Any
 
 import pytest
 
-from profiles import sync
-from profiles.db import Database
-from profiles.models import Profile, SyncRecord
-from tests.journey.conftest import Host, Makers, StandIns, once_each
+from profiles.models import SyncRecord
+from tests.journey.conftest import Both, once_each
+from tests.journey.test_answers_once import cents, shop_order
 
 CENT = Decimal("0.01")
 PARCELS = itertools.count(1)
 LAST_EVENT, END = 25, 60  # rounds, a minute of both systems' clocks each
-ANSWERS = {
-    "create_invoice": True,
-    "create_shipment": True,
-    "create_credit_memo": True,
-    "cancel_order": True,
-    "cancel_statuses": [8],
-    "hold_order": True,
-    "hold_statuses": [3.2],
-    "unhold_order": True,
-    "unhold_statuses": [5],
-    "invoice_status_condition": True,
-    "invoice_statuses": [6, 7],
-}
-
+BY_DOCUMENT = {"invoice_status_condition": False, "invoice_document_condition": True}
 
 # by the shop, whoever asks
 REFUSED = ("cannot be cancelled (state", "captured online is refunded online", "are paid and not refunded yet")
@@ -40,71 +26,6 @@ REFUSED = ("cannot be cancelled (state", "captured online is refunded online", "
 def packages(order: dict[str, Any]) -> list[dict[str, Any]]:
     """Those that bear a number."""
     return [one for one in order["shippingPackages"] if one["packageNumber"]]
-
-
-class Both:
-    """Both profiles in this process, against stand-ins in another one whose clocks run a minute a round."""
-
-    def __init__(self, stand_ins: StandIns, host: Host) -> None:
-        self.stand_ins = stand_ins
-        self.database = Database()
-        with self.database.reading() as session:
-            self.profiles = {one.name: one.id for one in session.query(Profile)}
-        self.minutes = 0
-        self.seen = {system: self._last(system) for system in stand_ins.address}
-
-    def _log(self, system: str) -> list[dict[str, Any]]:
-        return list(self.stand_ins._ask(system, "log"))
-
-    def _last(self, system: str) -> int:
-        return max((entry["n"] for entry in self._log(system)), default=0)
-
-    def tick(self) -> None:
-        self.minutes += 1
-        self.stand_ins.control("plentyone", "advance", {"seconds": 60})
-        self.stand_ins.control("magento", "clock", {"offset": 60 * self.minutes})
-
-    def run(self) -> list[sync.Result]:
-        return [sync.run(self.database, self.profiles[name]) for name in ("Order export", "Order import")]
-
-    def calls(self) -> Counter[str]:
-        """Reads and writes of both systems since the last question."""
-        made: Counter[str] = Counter()
-        for system in self.stand_ins.address:
-            for entry in self._log(system):
-                if entry["n"] > self.seen[system] and "/login" not in entry["path"]:
-                    made["read" if entry["method"] == "GET" else "write"] += 1
-                    if entry["method"] != "GET":
-                        made[f"{system} {entry['method']} {entry['path']}"] += 1
-            self.seen[system] = self._last(system)
-        return made
-
-    def orders(self) -> list[dict[str, Any]]:
-        return [one for one in self.stand_ins.control("plentyone", "orders") if one["typeId"] == 1]
-
-
-@pytest.fixture
-def both(world: Makers, monkeypatch: pytest.MonkeyPatch) -> Any:
-    def make(*options: str, answers: dict[str, Any] | None = None, **settings: Any) -> Both:
-        stand_ins, host = world(*options)
-        statuses = {one["status"]: 5 for one in stand_ins.control("magento", "orders") if one.get("status")}
-        host.apply(
-            {**ANSWERS, **(answers or {})},
-            status_mapping={**statuses, "complete": 7, "closed": 7, "canceled": 8, "holded": 2},
-            residual="line",
-            **settings,
-        )
-        for name, value in host.environment.items():
-            if name.startswith("CONNECTOR_") or name == "PLENTY_PASSWORD":
-                monkeypatch.setenv(name, value)
-        monkeypatch.delenv("CONNECTOR_DATABASE_URL", raising=False)
-        made.append(Both(stand_ins, host))
-        return made[-1]
-
-    made: list[Both] = []
-    yield make
-    for one in made:
-        one.database.engine.dispose()
 
 
 def play(both: Both, dice: random.Random) -> None:
@@ -153,3 +74,87 @@ def test_an_hour_of_both_directions_each_minute_dies_down_to_reads(both: Any) ->
     assert tracks <= set(labelled), f"seed {seed}"
     lost = {number: id for number, id in labelled.items() if number not in tracks}
     assert set(lost.values()) <= credited, f"seed {seed}: {lost}"  # Magento ships nothing of what was refunded in full
+
+
+def test_credit_notes_that_come_before_the_invoice_wait_for_it_and_keep_no_run_busy(both: Any) -> None:
+    run: Both = both("--orders", "6", "--seed", "7", answers=BY_DOCUMENT, status_filter=["pending"])
+    number = shop_order(run.stand_ins, ("BECHER-W", 4), ("KAF-1000", 1))
+    run.stand_ins.record.unlink(missing_ok=True)  # what the shop's customers sent is none of ours
+    run.run()
+    control = run.stand_ins.control
+    sale = control("plentyone", "order", {"externalId": number})
+    cups = max(sale["orderItems"], key=lambda one: one["quantity"])
+    for _ in range(3):
+        control("plentyone", "credit", {"id": sale["id"], "lines": [{"orderItemId": cups["id"], "quantity": 1}]})
+    run.tick()
+    [told] = run.run()[1:]
+    assert (told.status, told.seconds < 30) == ("success", True), told
+    notes = run.records("Order import", kind="credit")
+    assert [(one.status, "waits for the invoice" in str(one.message)) for one in notes] == [("pending", True)] * 3
+    control("plentyone", "invoice", {"id": sale["id"]})
+    run.tick()
+    [told] = run.run()[1:]
+    assert (told.status, told.seconds < 30, told.counts["pending"]) == ("success", True, 0), told
+    ours = control("magento", "order", {"increment_id": number})
+    back = sum(Decimal(str(one["grand_total"])) for one in run.papers(ours)["creditmemos"])
+    assert (len(run.papers(ours)["creditmemos"]), cents(ours["total_refunded"])) == (3, cents(back))
+    assert cents(ours["total_invoiced"]) == cents(ours["grand_total"])
+
+
+def test_an_order_that_was_split_is_invoiced_part_by_part_to_the_cent(both: Any) -> None:
+    run: Both = both("--orders", "6", "--seed", "7", answers=BY_DOCUMENT, status_filter=["pending", "processing"])
+    number = shop_order(run.stand_ins, ("BECHER-W", 4), ("KAF-1000", 1))
+    run.stand_ins.record.unlink(missing_ok=True)
+    run.run()
+    control = run.stand_ins.control
+    sale = control("plentyone", "order", {"externalId": number})
+    cups = max(sale["orderItems"], key=lambda one: one["quantity"])
+    rest, off = control("plentyone", "split", {"id": sale["id"], "lines": [{"orderItemId": cups["id"], "quantity": 1}]})
+    control("plentyone", "invoice", {"id": off["id"]})
+    run.tick()
+    [told] = run.run()[1:]
+    assert (told.status, told.counts["pending"], told.seconds < 30) == ("success", 1, True), told
+    control("plentyone", "invoice", {"id": rest["id"]})
+    for _ in range(3):
+        run.tick()
+        results = run.run()
+        assert [one.status for one in results] == ["success", "success"], results
+    ours = control("magento", "order", {"increment_id": number})
+    billed = sorted(cents(one["grand_total"]) for one in run.papers(ours)["invoices"])
+    assert billed == sorted(cents(one["amounts"][-1]["invoiceTotal"]) for one in (rest, off))
+    assert (sum(billed), ours["state"]) == (cents(ours["grand_total"]), "processing")
+    run.calls()
+    run.tick()
+    run.run()
+    assert run.calls()["write"] == 0
+    control("plentyone", "cancel", {"id": rest["id"]})
+    run.tick()
+    [told] = run.run()[1:]
+    assert "others were split off from it, and Magento cancels no part of an order" in told.message
+
+
+@pytest.mark.parametrize("act", ["credit", "ship_part"])
+def test_what_a_child_makes_of_the_order_in_the_shop_is_no_news_to_the_export(both: Any, act: str) -> None:
+    """A refund closes the order, a last delivery completes it: the export does not tell PlentyONE of its own doing."""
+    run: Both = both("--orders", "6", "--seed", "7", answers=BY_DOCUMENT, status_filter=["pending", "processing"])
+    number = shop_order(run.stand_ins, ("BECHER-W", 4))
+    run.stand_ins.record.unlink(missing_ok=True)
+    run.run()
+    control = run.stand_ins.control
+    sale = control("plentyone", "order", {"externalId": number})
+    control("plentyone", "invoice", {"id": sale["id"]})
+    if act == "credit":
+        control("plentyone", "ship", {"id": sale["id"]})
+    run.tick()
+    run.run()
+    control("plentyone", act, {"id": sale["id"], **({"statusId": 6} if act == "ship_part" else {})})
+    run.tick()
+    run.run()
+    ours = control("magento", "order", {"increment_id": number})
+    assert ours["state"] == ("closed" if act == "credit" else "complete")
+    run.calls()
+    for _ in range(3):
+        run.tick()
+        assert [one.status for one in run.run()] == ["success", "success"]
+    made = run.calls()
+    assert made["write"] == 0, made

@@ -13,7 +13,7 @@ from connector import AccessDenied, InDoubt, RecordFailed, RetryLater, SkipRecor
 from connector.client import dumps, loads
 from connector.magento import Magento
 from connector.magento.orders import Orders
-from connector.records import DocumentKind, Fulfilment, OrderKind
+from connector.records import Fulfilment, OrderKind
 from connector.settings import ident
 from connector.testing import ConnectorContract, MemoryKnown
 from tests.connector.magento.acts import (
@@ -28,7 +28,6 @@ from tests.connector.magento.acts import (
     made,
     options,
     package,
-    paper,
     papers,
     place,
     record,
@@ -84,35 +83,6 @@ def test_an_order_is_invoiced_once_and_to_the_cent(shop: Shop) -> None:
     comment = papers(shop, order["entity_id"])["invoices"][0]["comments"][0]
     assert (comment["comment"], comment["is_visible_on_front"]) == ("PlentyONE order 700001", 0)
     assert (what.refs["state"], what.refs["status"]) == ("processing", "processing")
-
-
-CONDITIONS: list[tuple[dict[str, Any], dict[str, Any], bool]] = [
-    ({}, {}, True),
-    ({"invoice_status_condition": True, "invoice_statuses": [5, 7]}, {}, True),
-    ({"invoice_status_condition": True, "invoice_statuses": ["7"]}, {}, False),
-    ({"invoice_payment_condition": True, "invoice_payment_statuses": ["fullyPaid"]}, {}, True),
-    ({"invoice_payment_condition": True, "invoice_payment_statuses": ["overpaid"]}, {}, False),
-    ({"invoice_document_condition": True}, {"documents": paper(DocumentKind.INVOICE)}, True),
-    ({"invoice_document_condition": True}, {"documents": paper(DocumentKind.DELIVERY_NOTE)}, False),
-    ({"invoice_zero_totals": True}, {}, False),
-    (
-        {"invoice_document_condition": True, "invoice_status_condition": True, "invoice_statuses": [5]},
-        {},
-        True,
-    ),  # or
-    ({"invoice_excluded_methods": ["checkmo"]}, {}, False),
-    ({"invoice_excluded_methods": ["checkmo"], "invoice_status_condition": True, "invoice_statuses": [5]}, {}, False),
-    ({"invoice_excluded_methods": ["banktransfer"]}, {}, True),
-]
-
-
-@pytest.mark.parametrize(("given", "story", "yes"), CONDITIONS)
-def test_conditions_of_the_invoice_combine_with_or(
-    shop: Shop, given: dict[str, Any], story: dict[str, Any], yes: bool
-) -> None:
-    order = place(shop)
-    write(shop, record(order, fulfilment=story), known(order["entity_id"]), create_invoice=True, **given)
-    assert made(shop, order["entity_id"])["invoices"] == int(yes)
 
 
 @pytest.mark.parametrize(
@@ -220,6 +190,31 @@ def test_what_cannot_be_cancelled_is_said(shop: Shop) -> None:
     with pytest.raises(RecordFailed, match=r"cannot be cancelled .*invoiced.*credit memo"):
         write(shop, record(order, status="8"), what, cancel_order=True, cancel_statuses=[8])
     assert look(shop, order["entity_id"])["state"] == "processing"
+
+
+@pytest.mark.parametrize("shipped", [False, True])
+def test_a_dry_run_says_as_well_what_cannot_be_cancelled(shop: Shop, shipped: bool) -> None:
+    order = place(shop)
+    done = record(order, fulfilment=SHIPPED if shipped else {})
+    write(shop, done, known(order["entity_id"]), create_invoice=True, create_shipment=True)
+    state = "complete" if shipped else "processing"
+    connector = shop.connector()
+    connector.client.dry = Orders(connector).pretend
+    gone = record(order, status="8")
+    for one in (connector, None):
+        with pytest.raises(RecordFailed, match=rf"cannot be cancelled \(state {state}\)"):
+            write(shop, gone, known(order["entity_id"]), one, cancel_order=True, cancel_statuses=[8])
+    assert connector.client.planned == []
+    assert look(shop, order["entity_id"])["state"] == state
+
+
+def test_a_dry_run_says_what_would_be_cancelled(shop: Shop) -> None:
+    order = place(shop)
+    connector = shop.connector()
+    connector.client.dry = Orders(connector).pretend
+    given = {"cancel_order": True, "cancel_statuses": [8]}
+    assert "cancelled" in write(shop, record(order, status="8"), known(order["entity_id"]), connector, **given).message
+    assert look(shop, order["entity_id"])["state"] == "new"
 
 
 def test_a_list_that_is_switched_on_and_empty_is_asked_for(shop: Shop) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -370,10 +371,54 @@ def test_a_customer_is_found_by_mail_and_made_once(shop: Shop) -> None:
     assert (made["email"], made["group_id"], made["website_id"]) == ("eva@example.com", 2, 2)
 
 
+def test_a_new_customer_gets_the_group_of_the_class(shop: Shop) -> None:
+    given = {"create_customer": True, "default_customer_group": "2", "customer_group_mapping": {"3": "4"}}
+    for number, (group, wanted) in enumerate(((None, 2), ("3.0", 4), ("9", 2))):
+        person = Customer(key="5001", email=f"eva{number}@example.com", group=group)
+        place(shop, order(customer=person), MemoryKnown(), **given)
+        made = shop.connector().client.ask("GET", f"customers/{placed(shop)[-1]['customer_id']}").data
+        assert made["group_id"] == wanted, group
+
+
+def test_the_addresses_of_a_new_customer_are_saved_only_where_that_is_switched_on(shop: Shop) -> None:
+    elsewhere = replace(order().billing, city="Bonn", postcode="53111", street=("Gasse 2",), region="Berlin")
+    for number, (on, shipping, towns) in enumerate(
+        ((False, elsewhere, []), (True, None, ["Ulm"]), (True, elsewhere, ["Ulm", "Bonn"]))
+    ):
+        one = order(customer=Customer(key="5001", email=f"eva{number}@example.com"))
+        connector = shop.connector()
+        connector.client.log_bodies = True
+        shop.host.calls.clear()
+        there = replace(one, shipping=shipping or one.billing)
+        place(shop, there, MemoryKnown(), connector, create_customer=True, create_address=on)
+        [told] = [call for call in shop.host.calls if call.method == "POST" and call.path.endswith("/customers")]
+        book = json.loads(str(told.request))["customer"].get("addresses", [])
+        assert [row["city"] for row in book] == towns
+        assert [row["default_shipping"] for row in book] == [town == towns[-1] for town in towns]
+        assert [row["default_billing"] for row in book] == [town == towns[0] for town in towns]
+        assert not any({"email", "save_in_address_book"} & set(row) for row in book)
+        assert [row.get("region", {}).get("region") for row in book] == [None, "Berlin"][: len(towns)]
+
+
+def test_address_fields_go_where_the_settings_want_them(shop: Shop) -> None:
+    where = replace(
+        order().billing,
+        company="Kaff GmbH",
+        extra={"care_of": "bei Meier", "gender": "female", "contact_person": "Ada"},
+    )
+    place(shop, order(billing=where, shipping=where), MemoryKnown(), gender_mapping={"female": "Frau"})
+    mapping = {"company": "street", "firstname": "firstname", "lastname": "lastname", "contact_person": "lastname"}
+    place(shop, order(billing=where, shipping=where), MemoryKnown(), address_field_mapping=mapping)
+    one, two = (made["billing_address"] for made in placed(shop))
+    assert (one["prefix"], one["company"], one["street"]) == ("Frau", "Kaff GmbH", ["Weg", "1", "bei Meier"])
+    assert (two["lastname"], two["street"], two.get("company")) == ("Fremd Ada", ["Weg", "1", "Kaff GmbH"], None)
+    assert "prefix" not in two
+
+
 def test_a_guest_gets_an_account_only_where_that_is_switched_on(shop: Shop) -> None:
     guest = order(customer=Customer(email="gast@example.com", first_name="G", last_name="Ast"))
+    place(shop, guest, MemoryKnown(), create_customer=True, create_customer_for_guest=False)
     place(shop, guest, MemoryKnown(), create_customer=True)
-    place(shop, guest, MemoryKnown(), create_customer=True, create_customer_for_guest=True)
     assert [one["customer_is_guest"] for one in placed(shop)] == [1, 0]
 
 
@@ -666,7 +711,7 @@ def test_every_request_is_one_of_the_contract(shop: Shop) -> None:
     connectors = [shop.connector() for _ in range(4)]
     for one in connectors:
         one.client.log_bodies = True
-    place(shop, order(), MemoryKnown(), connectors[0], create_customer=True, default_customer_group="1")
+    place(shop, order(), MemoryKnown(), connectors[0], create_customer=True, create_address=True)
     place(shop, order(), MemoryKnown(), connectors[1], payment_method_fallback="purchaseorder")
     virtual = replace(order(line("GARANTIE-3", "1", "39.00"), total="39.00"), shipping=None)
     place(shop, virtual, MemoryKnown(), connectors[2])

@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from connector import RecordFailed, SkipRecord
+from connector import RecordFailed, RetryLater, SkipRecord
 from connector.magento import adjusting
 from connector.magento.placed import Placed
-from connector.records import DocumentKind, LineKind, Order, OrderKind, OrderLine, cents
+from connector.records import LineKind, Order, OrderKind, OrderLine, cents
 from tests.connector.magento.acts import (
     Json,
     calls,
@@ -21,7 +21,6 @@ from tests.connector.magento.acts import (
     look,
     made,
     options,
-    paper,
     papers,
     place,
     record,
@@ -67,7 +66,9 @@ def test_a_whole_order_is_refunded_once(shop: Shop) -> None:
     calls(shop)
     written = write(shop, one, what, **REFUND)
     here = order["entity_id"]
-    assert calls(shop) == [f"GET orders/{here}", f"POST order/{here}/refund", "GET creditmemo/1"]
+    told = [f"GET orders/{here}", f"POST order/{here}/refund", "GET creditmemo/1", f"GET orders/{here}"]
+    assert calls(shop) == told
+    assert what.told == {str(here): {"status": "closed", "state": "closed"}}
     assert (written.key, written.total, written.created) == ("creditmemo/1", order["grand_total"], True)
     assert "credit memo 1" in written.message
     assert look(shop, here)["total_refunded"] == order["grand_total"]
@@ -163,14 +164,27 @@ def test_more_pieces_than_are_left_are_refunded_by_amount(shop: Shop) -> None:
 
 
 def test_more_than_was_paid_is_not_tried(shop: Shop) -> None:
-    order, unpaid = paid(shop), place(shop)
+    order = paid(shop)
     with pytest.raises(RecordFailed, match=r"over 60\.00 EUR.*only 44\.86 EUR"):
         write(shop, note(order, "60"), known(order["entity_id"]), **REFUND)
-    with pytest.raises(RecordFailed, match=r"only 0\.00 EUR are paid.*Is its invoice missing"):
-        write(shop, note(unpaid, "44.86"), known(unpaid["entity_id"]), **REFUND)
     with pytest.raises(RecordFailed, match="was paid in EUR"):
         write(shop, note(order, "5", currency="PLN"), known(order["entity_id"]), **REFUND)
     assert made(shop, order["entity_id"])["creditmemos"] == 0
+
+
+def test_a_credit_note_waits_for_the_invoice_longer_each_time_and_holds_nothing_up(shop: Shop) -> None:
+    order = place(shop)
+    what, one = known(order["entity_id"]), note(order, order["grand_total"])
+    waits = []
+    for attempt in (1, 2, 3, 40):
+        what.attempt = attempt
+        with pytest.raises(RetryLater, match=r"only 0\.00 EUR are paid.*It waits for the invoice") as caught:
+            write(shop, one, what, **REFUND)
+        assert caught.value.aside
+        waits.append(caught.value.after)
+    assert waits == [60.0, 120.0, 240.0, 3600.0]
+    shop.connector().client.ask("POST", f"order/{order['entity_id']}/invoice", body={})
+    assert write(shop, one, what, **REFUND).total == order["grand_total"]
 
 
 def test_it_is_off_by_default_and_says_so(shop: Shop) -> None:
@@ -180,35 +194,6 @@ def test_it_is_off_by_default_and_says_so(shop: Shop) -> None:
         write(shop, note(order, "5"), known(order["entity_id"]))
     assert caught.value.setting == "create_credit_memo"
     assert calls(shop) == []
-
-
-@pytest.mark.parametrize(
-    ("given", "more", "yes"),
-    [
-        ({"credit_memo_status_condition": True, "credit_memo_statuses": [11.1]}, {"status": "11.10"}, True),
-        ({"credit_memo_status_condition": True, "credit_memo_statuses": [11.1]}, {"status": "11"}, False),
-        ({"credit_memo_document_condition": True}, {"documents": paper(DocumentKind.CREDIT_NOTE)}, True),
-        ({"credit_memo_document_condition": True}, {"documents": paper(DocumentKind.INVOICE)}, False),
-        (
-            {
-                "credit_memo_document_condition": True,
-                "credit_memo_status_condition": True,
-                "credit_memo_statuses": [11],
-            },
-            {"status": "11"},
-            True,
-        ),
-    ],
-)
-def test_conditions_of_the_credit_memo_combine_with_or(shop: Shop, given: Json, more: Json, yes: bool) -> None:
-    order = paid(shop)
-    one, what = note(order, "5.00", freight("5"), **more), known(order["entity_id"])
-    if yes:
-        write(shop, one, what, **REFUND, **given)
-    else:
-        with pytest.raises(SkipRecord, match="no condition"):
-            write(shop, one, what, **REFUND, **given)
-    assert made(shop, order["entity_id"])["creditmemos"] == int(yes)
 
 
 def test_a_credit_note_that_came_from_the_shop_is_not_brought_back(shop: Shop) -> None:
