@@ -14,7 +14,7 @@ from flask_wtf import CSRFProtect
 from werkzeug.middleware.proxy_fix import ProxyFix
 from werkzeug.routing import IntegerConverter, Map
 
-from admin import auth
+from admin import auth, hooks
 from admin.views import base, errors, present, words
 from admin.views.all import all_views
 from profiles.db import Database, DatabaseTrouble, home
@@ -55,7 +55,7 @@ def create_app(db: Database) -> Flask:
     if trusted := trusted_proxies():
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=trusted, x_proto=trusted, x_host=0)  # type: ignore[method-assign]
     auth.protect(app, db, home())
-    CSRFProtect(app)
+    csrf = CSRFProtect(app)
     words.register(app)
     present.register(app)
     errors.register(app)
@@ -68,6 +68,7 @@ def create_app(db: Database) -> Flask:
     slowed: Any = limiter.shared_limit(LOGINS_PER_ADDRESS, scope="login", methods=["POST"])
     for endpoint in GUESSED_AT:
         app.view_functions[endpoint] = slowed(app.view_functions[endpoint])
+    hooks.register(app, db, csrf, limiter)
     return app
 
 

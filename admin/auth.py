@@ -56,7 +56,7 @@ ASKED = "asked"  # in the session: whose second factor is asked for, since when
 ENDED = "ended"  # among the preferences: {session id: until when it is remembered}
 STRANGER = "stranger"  # in the audit: nobody knows who it was
 
-OPEN = frozenset({"static", "login.index", "login.code", "language.index"})  # all that a stranger may ask for
+OPEN = frozenset({"static", "login.index", "login.code", "language.index", "hook"})  # all that a stranger may ask for
 OWN = frozenset({"account"})  # the person's own page: every role may change what is there
 FOR_ALL_ROLES = frozenset(
     {"records.columns", "records.views", "record_history.columns", "record_history.views"}  # one's own lists
@@ -64,12 +64,12 @@ FOR_ALL_ROLES = frozenset(
 BEFORE_ALL = OPEN | {"login.out", "account.choose"}  # for a person who must choose a new password first
 ADMINS_ONLY = frozenset({"users", "audit"})  # views that others may not even read
 OPERATED = frozenset(
-    {"options", "profile", "records", "tasks", "schedule", "dry_run", "orders"}
+    {"options", "profile", "procedures", "records", "tasks", "schedule", "dry_run", "orders"}
 )  # operators change these
 BY_OPERATORS = frozenset({"profiles.switch", "connections.check", "connections.collect"})  # and these single routes
 BY_ADMINS = frozenset({"profile.duplicate", "profile.delete"})  # but not these
 FORMS = frozenset(
-    {"new_profile.index", "new_connection.index", "profiles.bring"}
+    {"new_profile.index", "new_connection.index", "profiles.bring", "procedures.new"}
 )  # pages that are a form and nothing else
 READING = frozenset({"GET", "HEAD", "OPTIONS"})
 

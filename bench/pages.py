@@ -132,6 +132,8 @@ class Visitor:
             "records: processed since": f"{records}?processed_from={day}",
             "records: status and days": f"{records}?status=skipped&created_to={day}",
             "records: sorted by creation, oldest first": f"{records}?sort=created.up",
+            "records: sorted by status": f"{records}?sort=status",
+            "records: sorted by a column without index": f"{records}?sort=amount",
             "history: first page": lines,
             "history: deep page": self.deep(lines),
             "history: status": f"{lines}?status=failed",

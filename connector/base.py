@@ -177,7 +177,7 @@ class Link(Protocol):
     doubt_age: float  # seconds since that was noticed
 
     def learn(self, id: str, digest: str | None = None) -> None:
-        """Keep the id at once: committed before this returns."""
+        """Keep the id: committed before the next call begins."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -219,6 +219,11 @@ class Known(ABC):
         """
         return None
 
+    def linked(self, entity: str, key: str) -> Counterpart | None:
+        """As `counterpart`, of the record `key` of another entity: which order at the target a return belongs to, or
+        which order of a market an event is about. No call to a system."""
+        return None
+
     def earlier_due(self) -> str | None:
         """The key of a record with the same number that was read before this one and is not through yet: it waits, is
         being written by another worker, or is to be tried again. For targets where what belongs together has to come in
@@ -226,8 +231,13 @@ class Known(ABC):
         return None
 
     def learn(self, **refs: str | None) -> None:
-        """Keep ids at once: committed before this returns, so that a killed worker loses none."""
+        """Keep ids: committed before the next call begins (`Client.call`), at the latest with the outcome, so that
+        nothing is sent that builds on an id which a killed worker would lose."""
         raise NotImplementedError
+
+    def learn_of(self, key: str, **refs: str) -> None:
+        """Keep refs at the record of this profile that is `key` at the target, where there is one: a credit note knows
+        what became of its sale."""
 
     def link(self, kind: str, key: str) -> str | None:
         """The shared remote id, if known. One read, no claim."""
@@ -291,6 +301,9 @@ class Host(ABC):
         """Asked right before each change is sent. Raises StopRun when this run may have lost its place to another one:
         its process slept longer than it may. Costs nothing as long as the run is in time."""
 
+    def settle(self) -> None:
+        """Called before each call, also before the waits for its turn: all that this thread learned is committed then."""
+
     def catalogue(self, kind: str) -> Sequence[Entry]:
         """What was collected (or learned) of this kind for this connection; empty when never collected."""
         raise NotImplementedError
@@ -298,6 +311,10 @@ class Host(ABC):
     def learn(self, kind: str, entries: Iterable[Entry]) -> None:
         """Add values seen in records to a learned catalogue. Cheap when nothing is new."""
         raise NotImplementedError
+
+    def procedures(self) -> Collection[str]:
+        """Codes of the procedures of this connection that an active event procedure leads to."""
+        return ()
 
     def log(self, call: LoggedCall) -> None:
         """Write one remote call to the data log."""
@@ -313,6 +330,7 @@ class Resource(ABC):
     TargetOptions: ClassVar[type[Settings]] = Settings
     refs: ClassVar[tuple[Ref, ...]] = ()  # learned ids, in the order of the tab's columns
     key_ref: ClassVar[str] = "id"  # which ref is the target's id of the record itself
+    cron: ClassVar[str] = "*/15 * * * *"  # as a source: how often its profiles run where people choose nothing else
     settles: ClassVar[bool] = True  # as a source: new records may still be in the making and wait a while
     takes_back: ClassVar[bool] = False  # as a target: what was brought from it to the source is written to it as well
     asked: frozenset[str] = frozenset()  # as a source: what the target `asks` for
@@ -344,6 +362,11 @@ class Resource(ABC):
         """The records that go by the same number and belong to this one: deliveries and credit notes of a sale."""
         return ()
 
+    def acknowledge(self, record: Any, written: Written, known: Known, options: Options) -> str | None:
+        """Tell the source that the target has the record now, where it wants to know; a sentence about it for the
+        record's message. Called after each write, perhaps again for the same record: it must do nothing twice."""
+        return None
+
     def latest(self, count: int) -> Sequence[Found]:
         """The newest records, whatever became of them: what a person tries a dry run with."""
         raise NotImplementedError
@@ -362,7 +385,8 @@ class Resource(ABC):
 
     def asks(self, options: Options) -> frozenset[str]:
         """What it needs of each record besides the record itself, by the settings: "shipments", "refunds",
-        "documents". A source that has them reads them along; asked once per run."""
+        "documents". A source that has them reads them along; asked once per run, for the settings of every scope that
+        has some of its own."""
         return frozenset()
 
     def unsettled(
@@ -421,6 +445,8 @@ class Connector(ABC):
     Settings: ClassVar[type[Settings]] = Settings  # of one account: credentials and what belongs to them
     resources: ClassVar[tuple[type[Resource], ...]] = ()
     catalogues: ClassVar[tuple[Catalogue, ...]] = ()
+    # an account is deleted only while it is inactive and no record came from it
+    deleted_inactive: ClassVar[bool] = False
 
     def __init__(self, account: Account, host: Host) -> None:
         self.account = account
@@ -434,6 +460,10 @@ class Connector(ABC):
     def check(self) -> list[Finding]:
         """The connection test, in words: host, login, each right. Raises nothing."""
         raise NotImplementedError
+
+    def duties(self) -> list[Finding]:
+        """The settings that must be made before it works, for people, each with whether it is. Makes no call."""
+        return []
 
     def collect(self) -> Iterator[tuple[str, list[Entry] | ConnectorError]]:
         """Fetch each catalogue: (kind, entries), or (kind, why) for one that cannot be read while others can."""

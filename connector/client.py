@@ -49,6 +49,7 @@ CONNECT_SECONDS = 5.0
 READ_SECONDS = float(os.environ.get("CONNECTOR_READ_SECONDS") or 20)
 LARGEST_ANSWER = 64 * 1024 * 1024
 READ_TRIES = 4
+HEADERS = (("Accept", "application/json"), ("User-Agent", "connector-host"), ("Accept-Encoding", "gzip"))
 METADATA = ("169.254.169.254", "fd00:ec2::254")  # of clouds: they hand out the machine's own credentials
 NO_RETRIES = Retry(0, read=False)  # of urllib3: what may be repeated is decided here
 
@@ -115,7 +116,7 @@ def encode(query: Query | None) -> str:
 
 def dumps(body: Any) -> str:
     """JSON in which a Decimal is a plain number; amounts have at most a dozen digits, which a double holds exactly."""
-    return json.dumps(body, default=_plain, separators=(",", ":"), ensure_ascii=False)
+    return _ENCODER.encode(body)
 
 
 def packed(body: Any) -> bytes:
@@ -132,7 +133,13 @@ def _plain(value: Any) -> Any:
     raise TypeError(f"{value!r} cannot be sent as JSON")
 
 
+_ENCODER = json.JSONEncoder(default=_plain, separators=(",", ":"), ensure_ascii=False)
+_DECODER = json.JSONDecoder(parse_float=Decimal)
+
+
 def loads(text: str | bytes) -> Any:
+    if isinstance(text, str) and not text.startswith("\ufeff"):
+        return _DECODER.decode(text)
     return json.loads(text, parse_float=Decimal)
 
 
@@ -348,6 +355,7 @@ class Client:
             self.planned.append((method, path, body))
             data = self.dry(method, path, body)
             return Answer(status=200, headers={}, text="", method=method, path=path, data=data, is_json=True)
+        self.host.settle()
         content = None if body is None else packed(body)
         limit = READ_TRIES if tries is None else tries
         tried, renewed, refused = 0, False, 0
@@ -405,9 +413,9 @@ class Client:
         request.method = method
         request.url = f"{self.base_url}{path}" + (f"?{encoded}" if encoded else "")
         path = self.shown(path)
-        request.headers = requests.structures.CaseInsensitiveDict(
-            {"Accept": "application/json", "User-Agent": "connector-host", "Accept-Encoding": "gzip"}
-        )
+        request.headers = requests.structures.CaseInsensitiveDict()
+        for name, value in HEADERS:
+            request.headers[name] = value
         request.hooks = {"response": []}
         request._cookies = None  # type: ignore[attr-defined]
         request.body = content

@@ -25,12 +25,17 @@ class RetryLater(ConnectorError):
 
     `counts` is False when the wait itself was the plan (an index that lags, a lease held by another run): such a
     wait is not counted as a failed attempt.
+
+    `aside`: it waits for something that no run can hurry, such as an invoice that is not made yet. No run lasts longer for
+    it, what comes after it goes ahead (`Known.earlier_due`), and it is tried again as soon as a record of the same number
+    was written, at the latest after `after` seconds. It is not counted either.
     """
 
-    def __init__(self, message: str, *, after: float | None = None, counts: bool = True) -> None:
+    def __init__(self, message: str, *, after: float | None = None, counts: bool = True, aside: bool = False) -> None:
         super().__init__(message)
         self.after = after
-        self.counts = counts
+        self.counts = counts and not aside
+        self.aside = aside
 
 
 class InDoubt(RetryLater):

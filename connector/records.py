@@ -7,6 +7,7 @@ Absent is None. What has no common name travels in `extra`.
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -15,6 +16,7 @@ from enum import StrEnum
 from typing import Any
 
 CENT = Decimal("0.01")
+IMEI_DIGITS = 15
 
 
 def cents(amount: Decimal) -> Decimal:
@@ -59,6 +61,7 @@ class Address:
     fax: str | None = None
     email: str | None = None
     vat_id: str | None = None
+    additional: str | None = field(default=None, repr=False)  # what else has to stand on it: a private VAT id
     key: str | None = None  # the source's id of this very address of this order
     extra: Mapping[str, Any] = field(default_factory=dict)
 
@@ -81,6 +84,35 @@ class Customer:
         return self.key is None
 
 
+class IdentifierKind(StrEnum):
+    """What tells one device from all others of its kind."""
+
+    IMEI = "imei"  # of a telephone: 15 digits, the last one a check digit
+    SERIAL = "serial_number"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Identifier:
+    kind: IdentifierKind
+    value: str
+
+    @classmethod
+    def of(cls, value: str) -> Identifier:
+        """Fifteen digits are an IMEI, whatever stands between them for the eye; everything else a serial number."""
+        digits = re.sub(r"[\s./-]", "", value)
+        if len(digits) == IMEI_DIGITS and digits.isdecimal() and digits.isascii():
+            return cls(kind=IdentifierKind.IMEI, value=digits)
+        return cls(kind=IdentifierKind.SERIAL, value=value.strip())
+
+    @property
+    def plausible(self) -> bool:
+        """Whether the check digit of an IMEI is right (Luhn); a serial number has none."""
+        if self.kind is not IdentifierKind.IMEI:
+            return True
+        doubled = (int(one) * (2 if at % 2 else 1) for at, one in enumerate(self.value))
+        return sum(one // 10 + one % 10 for one in doubled) % 10 == 0
+
+
 @dataclass(frozen=True, kw_only=True)
 class OrderLine:
     """One line. `gross` is the whole row before discount, `discount` (positive) what is taken off it, both with tax.
@@ -99,6 +131,7 @@ class OrderLine:
     tax_rate: Decimal | None = None  # percent; None where the source does not say
     parent: str | None = None  # key of the bundle line this is a component of
     external: str | None = field(default=None, repr=False)  # key of this line at the system that the order came from
+    identifiers: tuple[Identifier, ...] = field(default=(), repr=False)  # of the very devices, where they are known
     options: tuple[str, ...] = ()  # what the customer chose, as words
     weight_grams: int | None = None
     extra: Mapping[str, Any] = field(default_factory=dict)
@@ -218,6 +251,28 @@ class Refund:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Passed:
+    """A status that an order took, and when."""
+
+    status: str
+    at: datetime
+
+
+@dataclass(frozen=True, kw_only=True)
+class Payback:
+    """Money that went back to the customer at one system, to be booked at another. `amount` is positive.
+
+    `reason` is what people read on the payment, `key` what tells it apart from other paybacks of the same order.
+    """
+
+    amount: Decimal
+    currency: str
+    at: datetime
+    reason: str
+    key: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class Fulfilment:
     """What became of an order after it was placed. Empty where a source does not follow it."""
 
@@ -235,6 +290,7 @@ class Fulfilment:
     packages: tuple[Package, ...] = ()
     shipments: tuple[Shipment, ...] = ()
     refunds: tuple[Refund, ...] = ()
+    passed: tuple[Passed, ...] = field(default=(), repr=False, compare=False)  # oldest first; empty: not told
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -275,6 +331,7 @@ class Order:
     replaces: str | None = None  # number of the order that this one took the place of
     replaced_by: str | None = None  # number of the order that took its place
     fulfilment: Fulfilment = field(default=Fulfilment(), repr=False)
+    channel: str | None = field(default=None, repr=False)  # the market it was sold on, by the name that people use
     # what it was made from ("cart_id=55"), as a profile that is just making it would have learned it before
     traces: tuple[str, ...] = field(default=(), repr=False)
     attributes: Mapping[str, Any] = field(default_factory=dict)  # the source's own fields by path, for mapping
@@ -290,4 +347,53 @@ class Order:
         told = repr(plain)
         if self.fulfilment != Fulfilment():  # apart, so that the fingerprint of all other orders stays what it was
             told += repr(self.fulfilment)
+        if marks := [(line.key, line.identifiers) for line in self.lines if line.identifiers]:
+            told += repr(marks)
+        if beside := [one.additional for one in (self.billing, self.shipping) if one and one.additional]:
+            told += repr(beside)
         return hashlib.sha256(told.encode()).hexdigest()
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReturnLine:
+    """So many of one line of the order that come back, and which ones."""
+
+    line: str  # `OrderLine.key` at the same source
+    quantity: Decimal = Decimal(1)
+    name: str = ""
+    identifiers: tuple[Identifier, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Return:
+    """Goods that come back from a customer.
+
+    `order` is the key of its order at the same source, `number` the number that people know that order by.
+    """
+
+    key: str
+    order: str
+    number: str
+    store: str | None = None
+    website: str | None = None
+    created_at: datetime
+    updated_at: datetime
+    status: str | None = None  # the source's own code
+    status_name: str | None = None  # for people
+    lines: tuple[ReturnLine, ...] = ()
+    tracking_number: str | None = None
+    tracking_url: str | None = None
+    delivered_at: datetime | None = None  # when the goods came back
+    refunded: bool = False  # the customer has the money back, as the source says
+    reason: str | None = None
+    comments: tuple[Comment, ...] = ()
+    extra: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def kind(self) -> OrderKind:
+        return OrderKind.RETURN
+
+    def substance(self) -> str:
+        """As `Order.substance`."""
+        plain = replace(self, updated_at=self.created_at, extra={})
+        return hashlib.sha256(repr(plain).encode()).hexdigest()

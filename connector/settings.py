@@ -65,6 +65,10 @@ class Settings(Schema):
 
 def ident(value: Any) -> str:
     """An id as one comparable text: 5, 5.0, "5.00" and Decimal("5") are all "5"; other texts stay as they are."""
+    if type(value) is int:
+        return str(value)
+    if isinstance(value, str) and value.isascii() and value.isdigit() and value[0] != "0":
+        return value
     if isinstance(value, bool):
         return str(value)
     try:

@@ -11,11 +11,11 @@ from __future__ import annotations
 import inspect
 import threading
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, ClassVar
 
-from connector.base import Account, Connector, Entry, Host, Known, Link, Resource
+from connector.base import Account, Connector, Counterpart, Entry, Host, Known, Link, Resource
 from connector.client import LoggedCall
 from connector.errors import ConnectorError
 from connector.settings import ALL_SCOPES, Choice, Choices, Options, Settings, ValueMap, declared, defaults, load
@@ -62,6 +62,7 @@ class MemoryHost(Host):
         self.stop = threading.Event()
         self.calls: list[LoggedCall] = []
         self.catalogues: dict[str, list[Entry]] = dict(catalogues or {})
+        self.active_procedures: set[str] = set()
 
     def catalogue(self, kind: str) -> Sequence[Entry]:
         return self.catalogues.get(kind, [])
@@ -69,6 +70,9 @@ class MemoryHost(Host):
     def learn(self, kind: str, entries: Iterable[Entry]) -> None:
         known = {one.id for one in self.catalogues.setdefault(kind, [])}
         self.catalogues[kind] += [one for one in entries if one.id not in known]
+
+    def procedures(self) -> Collection[str]:
+        return self.active_procedures
 
     def log(self, call: LoggedCall) -> None:
         self.calls.append(call)
@@ -112,16 +116,24 @@ class MemoryKnown(Known):
         self.finished = False
         self.others: set[str] = set()  # keys of the target that other records have
         self.notes: list[str] = []
+        self.links_of: dict[tuple[str, str], Counterpart] = {}  # by entity and key: what `linked` answers
         self.before: str | None = None  # a record of the same number that is not through yet
+        self.told: dict[str, dict[str, str]] = {}  # what other records are to know, by their key at the target
 
     def taken(self, key: str) -> bool:
         return key in self.others
+
+    def linked(self, entity: str, key: str) -> Counterpart | None:
+        return self.links_of.get((entity, key))
 
     def earlier_due(self) -> str | None:
         return self.before
 
     def learn(self, **refs: str | None) -> None:
         self.refs.update({key: value for key, value in refs.items() if value is not None})
+
+    def learn_of(self, key: str, **refs: str) -> None:
+        self.told.setdefault(key, {}).update(refs)
 
     def link(self, kind: str, key: str) -> str | None:
         row = self.links.rows.get((kind, key))

@@ -10,7 +10,7 @@ import os
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeVar, cast
@@ -78,6 +78,8 @@ class Database:
         self._reading = self.engine.execution_options(immediate=False)
         self._writer = threading.RLock()
         self._units: deque[_Unit] = deque()
+        self._here = threading.local()  # what this thread's next commit takes along (`later`)
+        self._kept: tuple[int, Any, Transaction] | None = None  # SQLite's writer: its process, connection, cursor
         if self.sqlite:
             event.listen(self.engine, "connect", _prepare_sqlite)
             event.listen(self.engine, "begin", _begin_sqlite)
@@ -91,31 +93,84 @@ class Database:
         with self._serial(), _troubles(self), Session(self.engine, expire_on_commit=False) as session, session.begin():
             yield session
 
-    def write(self, unit: Callable[[Transaction], ResultT]) -> ResultT:
+    def write(self, unit: Callable[[Transaction], ResultT], *, whole: bool = True) -> ResultT:
         """Run `unit` in a transaction of prepared statements; what it returns is committed. For what every record costs.
 
         SQLite has one writer and a commit waits for the disk, so whoever gets to write does so for all threads that
-        wait meanwhile: one commit for several units. A unit that raises is undone alone. PostgreSQL joins commits by itself.
+        wait meanwhile: one commit for several units. A unit that raises is undone alone; `whole` False: it raises only
+        before it has changed anything, so that there is nothing to undo. PostgreSQL joins commits by itself.
         """
-        if not self.sqlite:
-            with _troubles(self), self._driven() as transaction:
-                made = unit(transaction)
-                transaction.commit()
-            return made
-        mine = _Unit(unit)
-        self._units.append(mine)
-        with self._writer:
-            if not mine.done:
-                self._write_all([self._units.popleft() for _ in range(len(self._units))])
+        mine = _Unit(unit, whole=whole)
+        self._commit(mine)
         return cast(ResultT, mine.result())
+
+    @contextmanager
+    def gathering(self) -> Iterator[None]:
+        """Within the block, what this thread writes by `later` waits for its next commit, at the latest the block's end."""
+        self._here.waiting = waiting = _Waiting()
+        try:
+            yield
+            self.flush()
+        except Exception:
+            with suppress(Exception):  # what went wrong first is told
+                self.flush()
+            raise
+        finally:
+            self._here.waiting = None
+            waiting.release()
+
+    def later(self, unit: Callable[[Transaction], Any]) -> None:
+        """Run one statement with this thread's next commit: by `write` or `flush`, which raise what `unit` raises. At once
+        where nobody is `gathering`."""
+        waiting: _Waiting | None = getattr(self._here, "waiting", None)
+        mine = _Unit(unit, whole=False, single=True)
+        if waiting is not None:
+            waiting.units.append(mine)
+        else:
+            self._commit(mine)
+            mine.result()
+
+    def then(self, action: Callable[[], None]) -> None:
+        """Do this when all that this thread wrote by `later` is committed, or was refused."""
+        waiting: _Waiting | None = getattr(self._here, "waiting", None)
+        if waiting is None or not waiting.units:
+            action()
+        else:
+            waiting.actions.append(action)
+
+    def flush(self) -> None:
+        """Commit what this thread wrote by `later`."""
+        self._commit()
+
+    def _commit(self, *units: _Unit) -> None:
+        waiting: _Waiting | None = getattr(self._here, "waiting", None)
+        before: list[_Unit] = []
+        if waiting is not None and waiting.units:
+            before, waiting.units = waiting.units, []
+        mine = [*before, *units]
+        if not mine:
+            return
+        try:
+            if self.sqlite:
+                self._units.extend(mine)
+                with self._writer:
+                    if not mine[-1].done:
+                        self._write_all([self._units.popleft() for _ in range(len(self._units))])
+            else:
+                with _troubles(self), self._driven() as transaction:
+                    _run_all(mine, transaction)
+        finally:
+            if waiting is not None:
+                waiting.release()
+        for one in before:
+            one.result()
 
     def _write_all(self, units: Sequence[_Unit]) -> None:
         try:
-            with _troubles(self), self._driven() as transaction:
-                transaction.begin()
-                for one in units:
-                    one.run(transaction)
-                transaction.commit()
+            with _troubles(self), self._writing() as transaction:
+                if len(units) > 1 or not units[0].single:  # a single statement is a transaction by itself
+                    transaction.begin()
+                _run_all(units, transaction)
         except BaseException as error:
             for one in units:
                 one.error = error
@@ -123,6 +178,29 @@ class Database:
         finally:
             for one in units:
                 one.done = True
+
+    @contextmanager
+    def _writing(self) -> Iterator[Transaction]:
+        """The one connection that writes to SQLite by prepared statements; made anew after an error."""
+        if self._kept is None or self._kept[0] != os.getpid():  # another process's is not ours to use
+            made = self.engine.raw_connection()
+            made.detach()
+            self._kept = os.getpid(), made, Transaction(made, self.engine.dialect)
+        _, connection, transaction = self._kept
+        try:
+            yield transaction
+        except BaseException as error:
+            self._kept = None
+            transaction.close()
+            connection.close()  # not committed: rolled back
+            if isinstance(error, transaction.troubles):
+                raise self._told(error) from error
+            raise
+
+    def _told(self, error: Exception) -> BaseException:
+        """An error of the driver as SQLAlchemy tells it."""
+        dialect = self.engine.dialect
+        return DBAPIError.instance(None, None, error, dialect.loaded_dbapi.Error, hide_parameters=True, dialect=dialect)
 
     def ask(self, statement: Prepared, values: Values) -> Any | None:
         """The first row of a prepared select."""
@@ -133,16 +211,13 @@ class Database:
     def _driven(self) -> Iterator[Transaction]:
         """A connection of the pool without SQLAlchemy's; what is not committed is rolled back when it goes back."""
         connection = self.engine.raw_connection()
-        dialect = self.engine.dialect
-        transaction = Transaction(connection, dialect)
+        transaction = Transaction(connection, self.engine.dialect)
         try:
             yield transaction
-        except dialect.loaded_dbapi.Error as error:
+        except transaction.troubles as error:
             transaction.close()  # an open cursor would keep SQLite's file locked as long as somebody holds the error
             connection.invalidate(error)  # perhaps it is broken; a new one costs little
-            raise DBAPIError.instance(
-                None, None, error, dialect.loaded_dbapi.Error, hide_parameters=True, dialect=dialect
-            ) from error
+            raise self._told(error) from error
         finally:
             connection.close()
 
@@ -201,26 +276,54 @@ class Database:
 class _Unit:
     """What one thread hands over to be committed, and what became of it."""
 
-    def __init__(self, unit: Callable[[Transaction], Any]) -> None:
+    def __init__(self, unit: Callable[[Transaction], Any], *, whole: bool = True, single: bool = False) -> None:
         self._unit = unit
+        self.whole = whole
+        self.single = single  # one statement
         self._made: Any = None
         self.error: BaseException | None = None
         self.done = False
 
-    def run(self, transaction: Transaction) -> None:
-        transaction.savepoint()
+    def run(self, transaction: Transaction, *, beside: bool) -> None:
+        """`beside`: other units share the transaction."""
+        if beside and self.whole:
+            transaction.savepoint()
         try:
             self._made = self._unit(transaction)
         except transaction.troubles:
             raise  # of the database: nothing of any unit is committed
         except Exception as error:
-            transaction.undo()
             self.error = error
+            if beside and self.whole:
+                transaction.undo()
 
     def result(self) -> Any:
         if self.error is not None:
             raise self.error
         return self._made
+
+
+class _Waiting:
+    """What a thread's next commit takes along, and what is done after it."""
+
+    def __init__(self) -> None:
+        self.units: list[_Unit] = []
+        self.actions: list[Callable[[], None]] = []
+
+    def release(self) -> None:
+        actions, self.actions = self.actions, []
+        for one in actions:
+            one()
+
+
+def _run_all(units: Sequence[_Unit], transaction: Transaction) -> None:
+    """Each unit by itself, and one commit."""
+    for one in units:
+        one.run(transaction, beside=len(units) > 1)
+    if len(units) == 1 and units[0].error is not None:
+        transaction.rollback()
+    else:
+        transaction.commit()
 
 
 def _alembic() -> Config:

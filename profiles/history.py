@@ -9,10 +9,17 @@ from sqlalchemy import ColumnElement, and_, insert, or_, select, update
 from sqlalchemy.orm import Session
 
 from profiles.db import now
+from profiles.events import ENTITY
 from profiles.ledger import DONE
 from profiles.models import DataLog, Profile, SyncHistory, SyncRecord, SyncStatus, Task
 
 MOVED_AT_ONCE = 500
+ORDERS = ("order", ENTITY)  # entities whose records are keyed by the order's own key
+NUMBERED = (*ORDERS, "return")  # entities whose records bear the number of the order
+# in which statuses a record may be skipped, retried, put back: none while it is being processed
+UNDONE = (SyncStatus.FAILED, SyncStatus.PENDING)
+UNSENT = (*UNDONE, SyncStatus.SKIPPED)
+IDLE = (*DONE, *UNSENT)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,6 +97,7 @@ def kin(session: Session, record: SyncRecord, *, limit: int = 20) -> list[SyncRe
 
     The same order is what has the same number at the same source, and what is the other end of it: read from where this
     one was written, or written to where this one was read. So a credit note leads to its sale, and that to the export.
+    What followed from events of the order, and the returns of it, belong to it as well.
     """
     profiles = session.scalars(select(Profile)).all()
     found, asked = {record.id: record}, set[int]()
@@ -104,18 +112,41 @@ def kin(session: Session, record: SyncRecord, *, limit: int = 20) -> list[SyncRe
 def _ways(record: SyncRecord, profiles: Sequence[Profile]) -> Iterator[ColumnElement[bool]]:
     """From one record to others of the same order."""
     own = next(one for one in profiles if one.id == record.profile_id)
-    from_source = [one.id for one in profiles if one.from_id == own.from_id]
-    from_target = [one.id for one in profiles if one.from_id == own.to_id]
-    to_source = [one.id for one in profiles if one.to_id == own.from_id]
+    key = key_of(record, own)
+    alike = ORDERS if own.entity in ORDERS else (own.entity,)
+    kindred = NUMBERED if own.entity in NUMBERED else (own.entity,)
+    from_source = [one for one in profiles if one.from_id == own.from_id]
+    # what was written to a system may be an order there, whatever it was before; what was read is what it was; and the
+    # id that an execution learned at its target may be one of anything
+    written_as = ORDERS if own.entity in ORDERS else {*alike, *kindred}
+    from_target = [one for one in profiles if one.from_id == own.to_id and one.entity in written_as]
+    into_source = {*kindred} - {ENTITY} if own.entity in ORDERS else {*alike}
+    to_source = [one.id for one in profiles if one.to_id == own.from_id and one.entity in into_source]
     # "+ 0" keeps the database from walking through these profiles instead of taking the index of the number
     of = SyncRecord.profile_id + 0
-    yield and_(SyncRecord.profile_id.in_(from_source), SyncRecord.source_id == record.source_id)
+    yield from _read_as([one for one in from_source if one.entity in alike], key)
     if record.source_number:
-        yield and_(SyncRecord.source_number == record.source_number, of.in_(from_source))
-    if record.target_id and from_target:
-        yield and_(SyncRecord.profile_id.in_(from_target), SyncRecord.source_id == record.target_id)
+        numbered = [one.id for one in from_source if one.entity in kindred]
+        yield and_(SyncRecord.source_number == record.source_number, of.in_(numbered))
+    if record.target_id and own.entity != ENTITY:
+        yield from _read_as(from_target, record.target_id)
     if to_source:
-        yield and_(SyncRecord.target_id == record.source_id, of.in_(to_source))
+        yield and_(SyncRecord.target_id == key, of.in_(to_source))
+
+
+def key_of(record: SyncRecord, profile: Profile) -> str:
+    """The key of the order, or whatever it is, at the source: an execution is keyed "order/event/procedure"."""
+    return record.source_id.partition("/")[0] if profile.entity == ENTITY else record.source_id
+
+
+def _read_as(profiles: Sequence[Profile], key: str) -> Iterator[ColumnElement[bool]]:
+    """Records of these profiles that were read from their source by this key."""
+    if profiles:
+        yield and_(SyncRecord.profile_id.in_([one.id for one in profiles]), SyncRecord.source_id == key)
+    if watching := [one.id for one in profiles if one.entity == ENTITY]:
+        first, behind = f"{key}/", f"{key}0"  # 0 is the sign after the stroke: a range, that the index serves
+        executions = and_(SyncRecord.source_id >= first, SyncRecord.source_id < behind)
+        yield and_(SyncRecord.profile_id.in_(watching), executions)
 
 
 def put_back(session: Session, record_ids: Sequence[int], by: str) -> int:
@@ -125,14 +156,12 @@ def put_back(session: Session, record_ids: Sequence[int], by: str) -> int:
 
 def retry(session: Session, record_ids: Sequence[int], by: str) -> int:
     """Give records that were not sent a new set of attempts."""
-    unsent = (SyncStatus.FAILED, SyncStatus.PENDING, SyncStatus.SKIPPED)
-    return _move(session, record_ids, by, SyncStatus.PENDING, "To be retried", only=unsent, forced=True)
+    return _move(session, record_ids, by, SyncStatus.PENDING, "To be retried", only=UNSENT, forced=True)
 
 
 def skip(session: Session, record_ids: Sequence[int], by: str) -> int:
     """Leave records alone until they change at the source. What was already sent stays as it is."""
-    allowed = (SyncStatus.FAILED, SyncStatus.PENDING)
-    return _move(session, record_ids, by, SyncStatus.SKIPPED, "Skipped", only=allowed, forced=False)
+    return _move(session, record_ids, by, SyncStatus.SKIPPED, "Skipped", only=UNDONE, forced=False)
 
 
 def _move(
@@ -143,7 +172,7 @@ def _move(
     said: str,
     *,
     forced: bool,
-    only: Sequence[str] = (*DONE, SyncStatus.SKIPPED, SyncStatus.FAILED, SyncStatus.PENDING),
+    only: Sequence[str] = IDLE,
 ) -> int:
     """One conditional update and one history line per record; a record that is being processed is left alone."""
     moment, moved = now(), 0

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from typing import Any, cast
@@ -155,6 +155,9 @@ class Hosting(Host):
         if self._may_write is not None:
             self._may_write()
 
+    def settle(self) -> None:
+        self.database.flush()
+
     def catalogue(self, kind: str) -> Sequence[Entry]:
         with self._guard:
             if kind not in self._catalogues:
@@ -169,6 +172,13 @@ class Hosting(Host):
         if fresh:
             self._known[kind].update(one.id for one in fresh)
             store_entries(self.database, self.connection_id, kind, fresh, learned=True)
+
+    def procedures(self) -> Collection[str]:
+        row, profile = models.EventProcedure, models.Profile
+        query = select(row.procedure).join(profile, profile.id == row.profile_id)
+        # also one whose profile is switched off just now: what it decides is left to people, and not done for them
+        with self.database.reading() as session:
+            return set(session.scalars(query.where(profile.to_id == self.connection_id, row.active.is_(True))))
 
     def log(self, call: LoggedCall) -> None:
         row = {

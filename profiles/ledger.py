@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, cast
 
-from sqlalchemy import Integer, Table, and_, bindparam, func, insert, or_, select, update
+from sqlalchemy import Integer, Table, and_, bindparam, case, func, insert, or_, select, update
 from sqlalchemy.orm import Session
 
 from connector import Counterpart, Found, Payload
@@ -309,7 +309,8 @@ class Ledger:
             records.c.profile_id == self.profile_id,
             records.c.status == SyncStatus.PENDING,
             records.c.attempts > 0,
-            records.c.next_attempt_at <= until,
+            # no run waits for what was set aside: it takes it along when it is due anyway
+            records.c.next_attempt_at <= case((records.c.transient, now()), else_=until),
         )
         if only is not None:
             query = query.where(records.c.id.in_(only))
@@ -318,13 +319,29 @@ class Ledger:
 
     def claim(self, row: Any) -> Any | None:
         """One conditional update: processing, attempt + 1. None: somebody else has it, or it is no longer due."""
-        values = {"row": row.id, "mine": self.worker, "moment": now()}
-        return self.database.write(lambda transaction: transaction.one(CLAIM, values))
+        return self.database.write(lambda transaction: self._claim(transaction, row), whole=False)
+
+    def _claim(self, transaction: Transaction, row: Any) -> Any | None:
+        return transaction.one(CLAIM, {"row": row.id, "mine": self.worker, "moment": now()})
 
     def learn(self, row_id: int, refs: Mapping[str, str], target_id: str | None) -> None:
-        """Keep learned ids at once. Progress: the count of fruitless tries begins anew. Raises Lost."""
+        """Keep learned ids with the next commit (`Database.later`). Progress: the count of fruitless tries begins anew.
+        Raises Lost."""
         values = {"refs": dict(refs), "target_id": target_id, "tries": 1, "updated_at": now()}
-        self.database.write(lambda transaction: self._change(transaction, row_id, values))
+        self.database.later(lambda transaction: self._change(transaction, row_id, values))
+
+    def learn_of(self, target_id: str, refs: Mapping[str, str]) -> None:
+        """Refs for the profile's record of this target, unless a worker is at it: that one learns for itself."""
+        mine = and_(
+            records.c.profile_id == self.profile_id,
+            records.c.target_id == target_id,
+            records.c.status != SyncStatus.PROCESSING,
+        )
+        with self.database.session() as session:
+            row = session.execute(select(records.c.id, records.c.refs).where(mine)).first()
+            if row is not None and dict(row.refs or {}) | dict(refs) != row.refs:
+                told = {**(row.refs or {}), **refs}
+                session.execute(update(records).where(records.c.id == row.id, mine).values(refs=told))
 
     def _change(self, transaction: Transaction, row_id: int, values: Mapping[str, Any]) -> None:
         """Write to a row that is ours. Raises Lost."""
@@ -346,8 +363,12 @@ class Ledger:
         after: float | None = None,
         uncount: bool = False,
         digest: str | None = None,
-    ) -> None:
-        """End an attempt: refs, status, message and one history line in one transaction. Raises Lost."""
+        following: Any | None = None,
+    ) -> Any | None:
+        """End an attempt: refs, status, message and one history line in one transaction. Raises Lost.
+
+        By the same commit the row `following` is claimed; returns what `claim` does.
+        """
         moment = now()
         values: dict[str, Any] = {
             "status": status,
@@ -373,11 +394,35 @@ class Ledger:
             values["tries_less"] = 1
         line = self._line(row, status, message, moment, target_id=target_id)
 
-        def end(transaction: Transaction) -> None:
+        def end(transaction: Transaction) -> Any | None:
             self._change(transaction, row.id, values)
             transaction.run(_tell(*line), line)
+            return None if following is None else self._claim(transaction, following)
 
-        self.database.write(end)
+        return self.database.write(end, whole=False)
+
+    def any_aside(self) -> bool:
+        query = select(records.c.id).where(self._aside())
+        with self.database.reading() as session:
+            return session.scalar(query.limit(1)) is not None
+
+    def _aside(self) -> Any:
+        return and_(
+            records.c.profile_id == self.profile_id,
+            records.c.status == SyncStatus.PENDING,
+            records.c.transient.is_(True),
+        )
+
+    def wake(self, row: Any) -> None:
+        """What was set aside and goes by the number of this row, which was just written, is due at once."""
+        if row.source_number is None:
+            return
+        with self.database.session() as session:
+            session.execute(
+                update(records)
+                .where(self._aside(), records.c.source_number == row.source_number, records.c.id != row.id)
+                .values(next_attempt_at=now())
+            )
 
     def taken(self, target_id: str, row_id: int | None) -> bool:
         """Whether another record, of any profile of this entity to the same connection, has this target."""
@@ -393,11 +438,13 @@ class Ledger:
             return session.scalar(query.limit(1)) is not None
 
     def earlier_due(self, row: Any) -> str | None:
-        """The first record of the same number before this row that waits, is being written, or will be tried again."""
+        """The first record of the same number before this row that waits, is being written, or will be tried again;
+        but for what was set aside."""
         if row.source_number is None:
             return None
         unfinished = or_(
-            records.c.status.in_((SyncStatus.PENDING, SyncStatus.PROCESSING)),
+            records.c.status == SyncStatus.PROCESSING,
+            and_(records.c.status == SyncStatus.PENDING, records.c.transient.is_(False)),
             and_(records.c.status == SyncStatus.FAILED, records.c.transient.is_(True)),
         )
         query = select(records.c.source_id).where(
@@ -409,8 +456,9 @@ class Ledger:
         with self.database.reading() as session:
             return session.scalar(query.order_by(records.c.id).limit(1))
 
-    def counterparts(self, keys: Sequence[str]) -> dict[str, Counterpart]:
-        """What these records of the profile's source are at its target, as far as any profile of the entity knows.
+    def counterparts(self, keys: Sequence[str], entity: str | None = None) -> dict[str, Counterpart]:
+        """What these records of the profile's source are at its target, as far as any profile of the entity knows: of
+        its own, or of another one.
 
         Looked for in this order: brought from the target by a profile of the opposite direction; written there by one of
         this direction; brought to the source from another connection (`ours` False).
@@ -435,9 +483,14 @@ class Ledger:
                 rows = session.execute(
                     select(*told)
                     .join(profile, profile.c.id == records.c.profile_id)
-                    .join(own, and_(own.c.id == self.profile_id, own.c.entity == profile.c.entity))
+                    .join(own, own.c.id == self.profile_id)
                     .join(other, other.c.id == end)
-                    .where(way, column.in_(keys), records.c.target_id.is_not(None))
+                    .where(
+                        profile.c.entity == (own.c.entity if entity is None else entity),
+                        way,
+                        column.in_(keys),
+                        records.c.target_id.is_not(None),
+                    )
                     .order_by(records.c.id.desc())
                 ).all()
                 for row in rows:

@@ -9,8 +9,8 @@ from __future__ import annotations
 import functools
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from datetime import timedelta
 from typing import Any, cast
 
@@ -34,11 +34,11 @@ _named = (
     link_table.c.kind == bindparam("kind"),
     link_table.c.key == bindparam("key"),
 )
-_NEW = ("connection_id", "kind", "key", "updated_at")
+_NEW = ("connection_id", "kind", "key", "updated_at", "holder", "held_until")
 FIND = Prepared(select(link_table.c.remote_id).where(*_named))
 TAKE = Prepared(select(link_table).where(*_named).with_for_update())
-ADD = Prepared(postgresql.insert(link_table).on_conflict_do_nothing(), *_NEW)
-ADD_SQLITE = Prepared(sqlite.insert(link_table).on_conflict_do_nothing(), *_NEW)
+ADD = Prepared(postgresql.insert(link_table).on_conflict_do_nothing().returning(link_table.c.id), *_NEW)
+ADD_SQLITE = Prepared(sqlite.insert(link_table).on_conflict_do_nothing().returning(link_table.c.id), *_NEW)
 HOLD = Prepared(
     update(link_table)
     .where(link_table.c.id == bindparam("row"))
@@ -70,7 +70,7 @@ class HeldLink:
 
     def learn(self, id: str, digest: str | None = None) -> None:
         self.id, self.digest, self.doubt = id, digest, False
-        self.links.let_go(self.row_id, remote_id=id, digest=digest, doubt_at=None)
+        self.links.let_go(self.row_id, self.links.database.later, remote_id=id, digest=digest, doubt_at=None)
         self.released = True
 
 
@@ -100,7 +100,9 @@ class Links:
 
     @contextmanager
     def hold(self, kind: str, key: str) -> Iterator[HeldLink]:
-        with alone((self.database.url, self.connection_id, kind, key)):
+        with ExitStack() as stack:
+            name = (self.database.url, self.connection_id, kind, key)
+            stack.enter_context(alone(name, self.database.flush))
             link = self._take(kind, key)
             try:
                 yield link
@@ -108,8 +110,11 @@ class Links:
                 if not link.released:
                     self._leave(link, error)
                 raise
-            if not link.released:
-                self.let_go(link.row_id)
+            else:
+                if not link.released:
+                    self.let_go(link.row_id)
+            finally:
+                self.database.then(stack.pop_all().close)  # nobody else may take it before the row says that it is free
             if link.id is not None:
                 self._remember(kind, key, link.id)
 
@@ -123,7 +128,7 @@ class Links:
     def _take(self, kind: str, key: str) -> HeldLink:
         give_up = time.monotonic() + WAIT_SECONDS
         while True:
-            link = self.database.write(lambda transaction: self._try(transaction, kind, key))
+            link = self.database.write(lambda transaction: self._try(transaction, kind, key), whole=False)
             if link is not None:
                 return link
             if self.stop.is_set() or time.monotonic() > give_up:
@@ -133,19 +138,22 @@ class Links:
     def _try(self, transaction: Transaction, kind: str, key: str) -> HeldLink | None:
         """Take the link if nobody alive holds it."""
         moment = now()
+        until = moment + timedelta(seconds=HOLD_SECONDS)
         fresh = {"connection_id": self.connection_id, "kind": kind, "key": key, "updated_at": moment}
-        transaction.run(ADD_SQLITE if self.database.sqlite else ADD, fresh)
+        fresh |= {"holder": me(), "held_until": until}
+        new = transaction.one(ADD_SQLITE if self.database.sqlite else ADD, fresh)
+        if new is not None:
+            return HeldLink(self, new.id, None, None, None)
         row: Any = transaction.one(TAKE, {"of": self.connection_id, "kind": kind, "key": key})
         lost = row.holder is not None and (row.holder == me() or dead(row.holder) or row.held_until < moment)
         if row.holder is not None and not lost:
             return None
         doubt_at = row.doubt_at or (moment if lost and row.remote_id is None else None)
-        until = moment + timedelta(seconds=HOLD_SECONDS)
         transaction.run(HOLD, {"row": row.id, "mine": me(), "until": until, "doubt": doubt_at})
         age = (moment - doubt_at).total_seconds() if doubt_at else None
         return HeldLink(self, row.id, row.remote_id, row.digest, age)
 
-    def let_go(self, row_id: int, **values: object) -> None:
+    def let_go(self, row_id: int, write: Callable[..., Any] | None = None, **values: object) -> None:
         given = {f"new_{name}": value for name, value in values.items()}
         given |= {"row": row_id, "mine": me(), "moment": now()}
-        self.database.write(lambda transaction: transaction.run(_let_go(*values), given))
+        (write or self.database.write)(lambda transaction: transaction.run(_let_go(*values), given))

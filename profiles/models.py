@@ -124,6 +124,7 @@ class Connection(Base):
     name: Mapped[str] = mapped_column(String(128), unique=True)
     connector: Mapped[str] = mapped_column(String(64))
     base_url: Mapped[str] = mapped_column(String(512))
+    active: Mapped[bool] = mapped_column(Boolean, default=True)  # an inactive account exchanges nothing
     credentials: Mapped[str] = mapped_column(Text, default="")  # encrypted JSON; may hold references (env:NAME)
     created_at: Mapped[datetime]
     updated_at: Mapped[datetime]
@@ -207,6 +208,60 @@ class Profile(Base):
     rechecked_at: Mapped[datetime | None]  # when the target was last asked what is unfinished there
     created_at: Mapped[datetime]
     updated_at: Mapped[datetime]
+
+
+class EventProcedure(Base):
+    """An event, filters and the procedure that they lead to, as people set it up in a profile of events."""
+
+    __tablename__ = "event_procedure"
+    __table_args__ = (UniqueConstraint("profile_id", "name"), {"sqlite_autoincrement": True})
+
+    id: Mapped[int] = mapped_column(Id, primary_key=True)
+    profile_id: Mapped[int] = mapped_column(Id, ForeignKey("profile.id", ondelete="CASCADE"))
+    name: Mapped[str] = mapped_column(String(128))
+    active: Mapped[bool] = mapped_column(Boolean, default=False)
+    position: Mapped[int] = mapped_column(Integer, default=0)  # of several for one event the lower one comes first
+    event: Mapped[str] = mapped_column(String(32))
+    status: Mapped[list[str]] = mapped_column(JSON, default=list)  # of a status change: "7", "7-7.99"; empty: any
+    filters: Mapped[dict[str, Any]] = mapped_column(JSON, default=dict)  # code of the filter: its chosen values
+    procedure: Mapped[str] = mapped_column(String(64))
+    settings: Mapped[dict[str, Any]] = mapped_column(JSON, default=dict)  # of the procedure
+    created_at: Mapped[datetime]
+    updated_at: Mapped[datetime]
+
+
+class Watched(Base):
+    """What a profile of events saw of an order when it last looked: what differs from it later is an event."""
+
+    __tablename__ = "watched"
+    # prevents: one order seen twice, and its events found twice
+    __table_args__ = (UniqueConstraint("profile_id", "source_id"),)
+
+    id: Mapped[int] = mapped_column(Id, primary_key=True)
+    profile_id: Mapped[int] = mapped_column(Id, ForeignKey("profile.id", ondelete="CASCADE"))
+    source_id: Mapped[str] = mapped_column(Key(LONGEST_KEY))
+    version: Mapped[str] = mapped_column(Key(LONGEST_KEY))
+    seen: Mapped[dict[str, Any]] = mapped_column(JSON, default=dict)  # `events.Seen`
+    events: Mapped[int] = mapped_column(Integer, default=0)  # so many were found so far; numbers them
+    updated_at: Mapped[datetime]
+
+
+class Identifier(Base):
+    """An IMEI or serial number that was seen in a record of an order: people look an order up by it."""
+
+    __tablename__ = "identifier"
+    __table_args__ = (
+        UniqueConstraint("profile_id", "source_id", "value"),
+        Index("ix_identifier_value", "value"),  # serves: which order has the device with this number?
+    )
+
+    id: Mapped[int] = mapped_column(Id, primary_key=True)
+    profile_id: Mapped[int] = mapped_column(Id, ForeignKey("profile.id", ondelete="CASCADE"))
+    source_id: Mapped[str] = mapped_column(Key(LONGEST_KEY))  # of the order, delivery or return
+    source_number: Mapped[str | None] = mapped_column(Line(128))
+    kind: Mapped[str] = mapped_column(String(16))  # imei, serial_number
+    value: Mapped[str] = mapped_column(Key(128))
+    seen_at: Mapped[datetime]
 
 
 class SettingsVersion(Base):
@@ -336,7 +391,8 @@ class SyncRecord(Base):
     message: Mapped[str | None] = mapped_column(Words)
     setting: Mapped[str | None] = mapped_column(String(64))  # the setting that made it skipped
     cause: Mapped[str | None] = mapped_column(String(64))  # fingerprint of the failure, for grouping
-    transient: Mapped[bool] = mapped_column(Boolean, default=False)  # failed because attempts were used up
+    # failed because attempts were used up; pending: set aside, for what it waits for is no matter of time
+    transient: Mapped[bool] = mapped_column(Boolean, default=False)
     attempts: Mapped[int] = mapped_column(Integer, default=0)
     tries: Mapped[int] = mapped_column(Integer, default=0)  # attempts since the last progress
     refs: Mapped[dict[str, Any]] = mapped_column(JSON, default=dict)

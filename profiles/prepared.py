@@ -84,6 +84,7 @@ class Transaction:
         self.troubles = dialect.loaded_dbapi.Error
         self._cursor: Any = connection.cursor()
         self.commit = connection.commit
+        self.rollback = connection.rollback
         self.close = self._cursor.close
 
     def begin(self) -> None:

@@ -7,10 +7,11 @@ separated by commas: the first encrypts, all decrypt, so a key can be changed wh
 from __future__ import annotations
 
 import functools
+import hmac
 import json
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -70,17 +71,36 @@ def reveal(value: Any) -> Any:
         raise MissingSecret(f"The environment variable {found[1]} is not set (referred to as {value}).") from None
 
 
+def mark(purpose: str) -> str:
+    """A text for an address that only who knows the key can make; the same each time."""
+    return next(_marks(purpose))
+
+
+def marked(purpose: str, given: str) -> bool:
+    """Whether this is the mark, by the key of today or one that still decrypts."""
+    return any(hmac.compare_digest(one.encode(), given.encode()) for one in _marks(purpose))
+
+
+def _marks(purpose: str) -> Iterator[str]:
+    for key in _keys(os.environ.get("CONNECTOR_SECRET_KEY") or "", str(home().resolve())):
+        yield hmac.new(key.encode(), purpose.encode(), "sha256").hexdigest()[:40]
+
+
 def _box() -> MultiFernet:
     return _made(os.environ.get("CONNECTOR_SECRET_KEY") or "", str(home().resolve()))
 
 
 @functools.cache
 def _made(given: str, folder: str) -> MultiFernet:
-    keys = [one.strip() for one in given.split(",") if one.strip()] or [_file_key(Path(folder) / "secret.key")]
     try:
-        return MultiFernet([Fernet(one) for one in keys])
+        return MultiFernet([Fernet(one) for one in _keys(given, folder)])
     except ValueError as error:
         raise DatabaseTrouble("CONNECTOR_SECRET_KEY is not a key (32 bytes, url-safe base64).") from error
+
+
+@functools.cache
+def _keys(given: str, folder: str) -> list[str]:
+    return [one.strip() for one in given.split(",") if one.strip()] or [_file_key(Path(folder) / "secret.key")]
 
 
 def _file_key(file: Path) -> str:

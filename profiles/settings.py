@@ -7,7 +7,7 @@ A value not set is inherited: store, then website, then global, then the declare
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -39,7 +39,7 @@ class EngineOptions(Settings):
     enabled = setting(
         fields.Boolean(),
         section=CONFIGURATION,
-        label="Enable order {direction}",
+        label="Enable {entity} {direction}",
         default=True,
         help="Off: scheduled runs of this profile do nothing.",
     )
@@ -192,6 +192,14 @@ def resolve(
         if secrets and origins[one.name] != "default":
             values[one.name] = _clear(one.field, values[one.name])
     return Resolved(options=Options(values), origins=origins)
+
+
+def scopes(settings: Mapping[str, Any]) -> Iterator[tuple[str | None, str | None]]:
+    """(website, store) of every place for which the settings may hold something else; which store is of which website is
+    not known here."""
+    stores = [None, *(settings.get("stores") or {})]
+    for website in [None, *(settings.get("websites") or {})]:
+        yield from ((website, store) for store in stores)
 
 
 def _clear(field: Any, value: Any) -> Any:

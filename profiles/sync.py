@@ -50,12 +50,13 @@ from connector.records import OrderKind
 from profiles import models, wiring
 from profiles.db import Database, DatabaseTrouble, now
 from profiles.fitting import ODD
+from profiles.hosting import insert_or_ignore
 from profiles.ledger import DONE, Decision, Facts, Ledger, Lost, fingerprint, fitted, unpack
 from profiles.links import Links
 from profiles.models import SyncStatus
 from profiles.prepared import Transaction
 from profiles.secrets import MissingSecret
-from profiles.settings import resolve
+from profiles.settings import resolve, scopes
 from profiles.workers import me
 
 log = logging.getLogger(__name__)
@@ -110,6 +111,9 @@ class Attempt(Known):
         self.notes: list[str] = []
         self.progressed = False  # an id was committed: the count of tries began anew (`Ledger.learn`)
         self._linked: set[str] = set()  # ids that stand in the table of links already
+        self.queue: Queue | None = None  # what its thread goes on with ...
+        self.following: tuple[Any, Any] | None = None  # ... and what it was handed by it
+        self.following_claimed: Any | None = None  # by the commit that ended this one
 
     @property
     def target_id(self) -> str | None:
@@ -124,14 +128,20 @@ class Attempt(Known):
     def earlier_due(self) -> str | None:
         return self.ledger.earlier_due(self.row)
 
+    def linked(self, entity: str, key: str) -> Counterpart | None:
+        return self.ledger.counterparts([key], entity).get(key)
+
     def learn(self, **refs: str | None) -> None:
-        """Committed at once, but for ids that a link keeps anyway: those go along with the next ones."""
+        """Committed before the next call; ids that a link keeps anyway go along with the next ones."""
         fresh = {key: str(value) for key, value in refs.items() if value is not None}
         if any(self.refs.get(key) != value for key, value in fresh.items()):
             self.refs.update(fresh)
             if not self._linked.issuperset(fresh.values()):
                 self.ledger.learn(self.row.id, self.refs, self.target_id)
                 self.progressed = True
+
+    def learn_of(self, key: str, **refs: str) -> None:
+        self.ledger.learn_of(key, refs)
 
     def link(self, kind: str, key: str) -> str | None:
         found = self.links.find(kind, key)
@@ -148,6 +158,22 @@ class Attempt(Known):
 
     def note(self, message: str) -> None:
         self.notes.append(message)
+
+
+class Queue:
+    """The records of a batch on their way to the threads, in order."""
+
+    def __init__(self, rows: Sequence[Any], records: Sequence[Any]) -> None:
+        self._left: Iterator[tuple[Any, Any]] = iter(zip(rows, records, strict=True))
+        self._guard = threading.Lock()
+
+    def take(self) -> tuple[Any, Any] | None:
+        with self._guard:
+            return next(self._left, None)
+
+    def close(self) -> None:
+        with self._guard:
+            self._left = iter(())
 
 
 class Plan(Known):
@@ -167,6 +193,9 @@ class Plan(Known):
 
     def counterpart(self, key: str) -> Counterpart | None:
         return self.ledger.counterparts([key]).get(key)
+
+    def linked(self, entity: str, key: str) -> Counterpart | None:
+        return self.ledger.counterparts([key], entity).get(key)
 
     def learn(self, **refs: str | None) -> None:
         self.refs.update({key: str(value) for key, value in refs.items() if value is not None})
@@ -224,6 +253,7 @@ def run(
     try:
         with ExitStack() as stack:
             told = wiring.declarations(ends[0].connector, ends[1].connector, profile.entity)
+            _refuse_inactive(ends)
             for end in ends:
                 made = stack.enter_context(
                     wiring.connected(database, end.id, task_id=task_id, stop=stop, may_write=may_write)
@@ -231,7 +261,9 @@ def run(
                 connectors.append(made)
                 if end.collected_at is None:
                     wiring.collect_connection(database, end.id)
-            work = Run(database, profile, told, connectors[0], connectors[1], task_id, stop, progress, dry_run)
+            work = _run_of(profile.entity)(
+                database, profile, told, connectors[0], connectors[1], task_id, stop, progress, dry_run
+            )
             work.planned, work.last, work.may_write = planned, last, may_write
             work.go(order)
             started = True
@@ -262,6 +294,20 @@ def run(
         could_run=started and trouble is None,
         plan=work.plan if work else [],
     )
+
+
+def _run_of(entity: str) -> type[Run]:
+    """How the records of an entity are found and done; all but events go the same way."""
+    from profiles import events  # it builds on this module
+
+    return events.EventRun if entity == events.ENTITY else Run
+
+
+def _refuse_inactive(ends: Sequence[models.Connection]) -> None:
+    """Raises StopRun: an inactive account exchanges nothing."""
+    for end in ends:
+        if not end.active:
+            raise StopRun(f"Connection {end.name} is not active: nothing is exchanged with it.")
 
 
 def _mark_working(database: Database, ends: Sequence[models.Connection]) -> None:
@@ -312,6 +358,7 @@ class Run:
         self.total: int | None = None
         self.done = 0
         self.unreachable = 0
+        self._aside = False  # whether records may be set aside: those of a number wake when one of them was written
         self.halt: ConnectorError | None = None
         self._options: dict[tuple[str | None, str | None], Options] = {}
         self._parsed: OrderedDict[str, tuple[str | None, Any]] = OrderedDict()
@@ -320,7 +367,7 @@ class Run:
         self.began = now()
         for connector in (source, target):
             connector.client.log_bodies = bool(self.options().log_response)
-        self.source.asked = self.target.asks(self.options())
+        self.source.asked = self._asked()
 
     # settings
 
@@ -331,6 +378,14 @@ class Run:
             found = resolve(self.told.schemas, self.profile.settings, *scope, secrets=True).options
             self._options[scope] = found
         return found
+
+    def _asked(self) -> frozenset[str]:
+        """What the target needs of any record, whatever its website and store: a switch may be on in one place alone."""
+        made: frozenset[str] = frozenset()
+        for website, store in scopes(self.profile.settings):
+            found = resolve(self.told.schemas, self.profile.settings, website, store)
+            made |= self.target.asks(found.options)
+        return made
 
     # the steps
 
@@ -435,6 +490,29 @@ class Run:
         if not decided:
             return
         self._keep(decided)
+        for found, _, _ in decided:
+            if cached := self._parsed.get(found.key):
+                self._identified(found, cached[1])
+
+    def _identified(self, found: Found, record: Any) -> None:
+        """Keep the numbers of the devices in a record: people look its order up by them."""
+        marks = {one for line in getattr(record, "lines", ()) for one in line.identifiers}
+        if not marks:
+            return
+        moment = now()
+        rows = [
+            {
+                "profile_id": self.profile.id,
+                "source_id": found.key,
+                "source_number": found.number,
+                "kind": str(one.kind),
+                "value": one.value,
+                "seen_at": moment,
+            }
+            for one in marks
+        ]
+        with self.database.session() as session:
+            session.execute(insert_or_ignore(self.database, models.Identifier.__table__), rows)
 
     def _known(self, page: Sequence[Found]) -> dict[str, Any]:
         """The rows of a page, by source key; and which of its new records came from the target in the first place."""
@@ -659,6 +737,7 @@ class Run:
 
     def _write(self, only: Sequence[int] | None) -> None:
         patience = time.monotonic() + RUN_PATIENCE_SECONDS
+        self._aside = self.ledger.any_aside()
         workers = self.options().workers
         with ThreadPoolExecutor(max_workers=workers, thread_name_prefix="record") as pool:
             while True:
@@ -691,9 +770,13 @@ class Run:
                 raise StopRun(f"{error}. All records wait for the next run.") from error
             except Exception:  # of one record perhaps, which will say so itself when it is written
                 log.exception("profile %s: not all could be looked up in advance", self.profile.name)
-            list(pool.map(self._attempt, rows, loaded))
+            list(pool.map(self._attempts, self._queues(rows, loaded, self.options().workers)))
             if self.halt is not None or self.stop.is_set():
                 return
+
+    def _queues(self, rows: Sequence[Any], loaded: Sequence[Any], workers: int) -> Sequence[Queue]:
+        """What each thread works on: all on the same."""
+        return [Queue(rows, loaded)] * min(workers, len(rows))
 
     def _load(self, row: Any) -> Any:
         """The shared record of a row, or the exception that says why there is none."""
@@ -713,25 +796,41 @@ class Run:
         except Exception as error:
             return error
 
-    def _attempt(self, row: Any, record: Any) -> None:
-        """Claim, write, log: one record. Nothing that a record does stops the others."""
+    def _attempts(self, queue: Queue) -> None:
+        """One thread's share: claim, write, log, record by record. The commit that ends one claims the next."""
+        try:
+            given, claimed = queue.take(), None
+            while given is not None:
+                row, record = given
+                claimed = claimed or (self.ledger.claim(row) if self._goes_on() else None)
+                given, claimed = self._attempt(row, record, claimed, queue) if claimed else (queue.take(), None)
+        finally:
+            queue.close()  # it is empty, or nothing else may begin
+
+    def _goes_on(self) -> bool:
+        """Whether another record may be begun."""
         if self.halt is not None or self.stop.is_set():
-            return
+            return False
         try:
             self.may_write()
         except StopRun as error:
             self._end_all(error)
-            return
-        claimed = self.ledger.claim(row)
-        if claimed is None:
-            return
+            return False
+        return True
+
+    def _attempt(self, row: Any, record: Any, claimed: Any, queue: Queue) -> tuple[tuple[Any, Any] | None, Any | None]:
+        """Write and log one record; returns the next one, and what it was claimed with. Nothing that a record does stops
+        the others."""
         known = Attempt(self.ledger, self.links, row, claimed, self.target.key_ref)
+        known.queue = queue
         try:
-            outcome = self._outcome(row, record, known, claimed)
+            with self.database.gathering():
+                outcome = self._outcome(row, record, known, claimed)
         except Lost:
             log.warning("%s %s was taken over by another run", self.profile.entity, row.source_number)
-            return
-        self._count(outcome)
+        else:
+            self._count(outcome)
+        return known.following or queue.take(), known.following_claimed
 
     def _outcome(self, row: Any, record: Any, known: Attempt, claimed: Any) -> str:
         end = partial(self._finish, row, known)
@@ -751,7 +850,10 @@ class Run:
                     f"{self.profile.entity} {row.source_number}: {'; '.join(missing)}.",
                     setting=next((one.setting for one in missing if isinstance(one, Missing)), None),
                 )
+            self._before_write(row, known)
             written: Written = self.target.write(record, known, options)
+            if (told := self.source.acknowledge(record, written, known, options)) is not None:
+                known.note(told)
             status = SyncStatus.COMPLETE if written.created or row.digest is None else SyncStatus.UPDATED
             self.unreachable = 0
             digest = record.substance() if row.seen is None or row.payload is None else row.seen
@@ -779,7 +881,9 @@ class Run:
             after = error.after if error.after is not None else min(60.0, 2.0**tries) * random.uniform(0.7, 1.3)
             at = now() + timedelta(seconds=after)
             said = f"{error}. Next attempt at {at:%H:%M:%S} UTC."
-            return end(SyncStatus.PENDING, said, doubt=doubt, after=after, uncount=not error.counts)
+            self._aside = self._aside or error.aside
+            more = {"doubt": doubt, "after": after, "uncount": not error.counts, "transient": error.aside}
+            return end(SyncStatus.PENDING, said, **more)
         except StopRun as error:
             self._end_all(error)
             return end(SyncStatus.PENDING, f"The run stopped: {error}", uncount=True)
@@ -789,13 +893,22 @@ class Run:
             log.exception("%s %s", self.profile.entity, row.source_number)
             return end(SyncStatus.FAILED, f"An unexpected fault ({type(error).__name__}); the log has the details.")
 
+    def _before_write(self, row: Any, known: Known) -> None:
+        """Raise what keeps this record from being written just now."""
+
     def _end_all(self, error: ConnectorError) -> None:
         """Nothing in this run can succeed any more: what is on its way ends, nothing else begins."""
         with self._guard:
             self.halt = self.halt or error
 
     def _finish(self, row: Any, known: Attempt, status: SyncStatus, message: str, **more: Any) -> str:
-        self.ledger.finish(row, status, message, refs=known.refs, target_id=known.target_id, **more)
+        known.following = known.queue.take() if known.queue and self._goes_on() else None
+        row_after = known.following[0] if known.following else None
+        known.following_claimed = self.ledger.finish(
+            row, status, message, refs=known.refs, target_id=known.target_id, following=row_after, **more
+        )
+        if self._aside and status != SyncStatus.PENDING:
+            self.ledger.wake(row)
         if status == SyncStatus.FAILED:
             with self._guard:
                 self._because(message, row.source_number or row.source_id)
@@ -812,6 +925,7 @@ class Run:
 
     def _dry(self, order: str | None) -> None:
         self.target.client.dry = self.target.pretend
+        self.source.client.dry = lambda method, path, body: {}  # nothing is changed there either
         missing: OrderedDict[str, None] = OrderedDict()
         self._plan_all(order, missing)
         self._refuse(missing)  # as the run would; what it would do with the others stands in the plan
@@ -924,9 +1038,10 @@ class Run:
             status = "skipped"
             line.update(action="skip", message=str(error), setting=error.setting)
         except (RecordFailed, RetryLater) as error:
-            status = "failed"
-            self._because(str(error), found.number)
-            line.update(action="failed", message=str(error))
+            status = "pending" if isinstance(error, RetryLater) and error.aside else "failed"
+            if status == "failed":
+                self._because(str(error), found.number)
+            line.update(action=status, message=str(error))
         except (ConnectorError, DatabaseTrouble):
             raise
         except Exception as error:
@@ -1012,7 +1127,7 @@ def facts_of(record: Any) -> Facts:
     """What the listing shows; absent fields stay empty."""
     customer = getattr(record, "customer", None)
     total, currency = getattr(record, "grand_total", None), getattr(record, "currency", None)
-    kind = getattr(getattr(record, "fulfilment", None), "kind", OrderKind.SALE)
+    kind = getattr(getattr(record, "fulfilment", record), "kind", OrderKind.SALE)
     return Facts(
         kind=None if kind == OrderKind.SALE else str(kind),
         store=getattr(record, "store", None),

@@ -9,7 +9,7 @@ import functools
 import os
 import socket
 import threading
-from collections.abc import Hashable, Iterator
+from collections.abc import Callable, Hashable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -68,15 +68,20 @@ _guard = threading.Lock()
 
 
 @contextmanager
-def alone(name: Hashable) -> Iterator[None]:
+def alone(name: Hashable, before_waiting: Callable[[], None] = lambda: None) -> Iterator[None]:
     """Let one thread of this process at a time have `name`. Across processes a row says who holds it; within one,
-    several runs share that row's holder, so this comes first."""
+    several runs share that row's holder, so this comes first. `before_waiting` is called when another thread has it."""
     with _guard:
         lock, users = _locks.get(name, (threading.Lock(), 0))
         _locks[name] = (lock, users + 1)
     try:
-        with lock:
+        if not lock.acquire(blocking=False):
+            before_waiting()
+            lock.acquire()
+        try:
             yield
+        finally:
+            lock.release()
     finally:
         with _guard:
             lock, users = _locks[name]

@@ -92,6 +92,7 @@ def test_a_connector_folder_imports_the_face_and_itself() -> None:
         "connector.client",
         "connector.errors",
         "connector.base",
+        "connector.procedures",
     }
     for folder in (path for path in (ROOT / "connector").iterdir() if (path / "__init__.py").exists()):
         for file in modules(f"connector/{folder.name}"):
@@ -116,4 +117,5 @@ def test_every_bundled_connector_can_be_loaded() -> None:
     assert {code: plugin.reason for code, plugin in plugins().items() if plugin.package == "connector-host"} == {
         "magento": None,
         "plentyone": None,
+        "refurbed": None,
     }

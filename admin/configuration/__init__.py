@@ -11,12 +11,20 @@ import os
 from collections.abc import Iterator
 from typing import Any
 
-from sqlalchemy import exists, or_, select
+from sqlalchemy import exists, func, or_, select
 from sqlalchemy.orm import Session
 
 from admin import audit
 from admin.configuration.connections import ConnectionPlan
-from admin.configuration.document import ConnectionSpec, Document, Fault, ProfileSpec, Wrong, near
+from admin.configuration.document import (
+    ConnectionSpec,
+    Document,
+    Fault,
+    ProcedureSpec,
+    ProfileSpec,
+    Wrong,
+    near,
+)
 from admin.configuration.doubts import doubts_of
 from admin.configuration.exporting import export
 from admin.configuration.lookup import Unknown, connection, profile, systems
@@ -24,6 +32,7 @@ from admin.configuration.profiles import DIRECTIONS, ProfilePlan
 from admin.configuration.reading import read, scan
 from admin.configuration.references import Spot, by_scope, profile_settings, secret_spots
 from admin.configuration.words import listed, subject
+from connector import registry
 from profiles import models
 from profiles.secrets import REFERENCE, unseal
 
@@ -32,6 +41,7 @@ __all__ = [
     "ConnectionSpec",
     "Document",
     "Fault",
+    "ProcedureSpec",
     "ProfileSpec",
     "Unknown",
     "Wrong",
@@ -43,6 +53,7 @@ __all__ = [
     "doubts",
     "doubts_of_profile",
     "export",
+    "kept_by_rule",
     "missing_variables",
     "near",
     "profile",
@@ -79,6 +90,8 @@ def delete_connection(session: Session, name: str, by: str | None = None) -> lis
     row = connection(session, name)
     used = or_(models.Profile.from_id == row.id, models.Profile.to_id == row.id)
     users = session.scalars(select(models.Profile.name).where(used).order_by(models.Profile.name)).all()
+    if said := kept_by_rule(session, row):
+        raise Wrong([Fault("", said, subject("connection", name))])
     if users:
         said = f"It is used by {listed(users)}. Change or delete {'it' if len(users) == 1 else 'them'} first."
         raise Wrong([Fault("", said, subject("connection", name))])
@@ -87,6 +100,23 @@ def delete_connection(session: Session, name: str, by: str | None = None) -> lis
     session.delete(row)
     session.flush()
     return [f"{subject('connection', name)}: deleted"]
+
+
+def kept_by_rule(session: Session, row: models.Connection) -> str | None:
+    """Why the system's own rule keeps an account: it is active, or records came from it."""
+    try:
+        bound = registry.connector(row.connector).deleted_inactive
+    except LookupError:
+        return None
+    if not bound:
+        return None
+    if row.active:
+        return "It is active. Deactivate it first: only an inactive account can be deleted."
+    mine = select(models.Profile.id).where(models.Profile.from_id == row.id)
+    orders = session.scalar(select(func.count()).where(models.SyncRecord.profile_id.in_(mine))) or 0
+    if orders:
+        return f"{orders} {'order is' if orders == 1 else 'orders are'} connected with it, so it cannot be deleted."
+    return None
 
 
 def delete_profile(session: Session, name: str, by: str | None = None) -> list[str]:

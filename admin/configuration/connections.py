@@ -16,7 +16,7 @@ from admin.configuration.references import is_reference, misspelt, references, s
 from admin.configuration.words import name_problems, plain, subject
 from connector import registry
 from connector.client import check_base_url
-from connector.settings import Problem, Secret, Setting, declared, load
+from connector.settings import Problem, Secret, Setting, declared, load, to_json
 from profiles import models
 from profiles.db import now
 from profiles.secrets import HIDDEN, seal, unseal
@@ -118,7 +118,8 @@ class ConnectionPlan:
             else:
                 literal[name] = _as_text(value) if isinstance(one.field, Secret) else value
         try:
-            kept.update(load(literal, registry.connector(self.spec.connector).Settings))
+            checked = load(literal, registry.connector(self.spec.connector).Settings)
+            kept.update({name: to_json(value) for name, value in checked.items()})
         except Problem as error:
             for path, sentences in error.problems.items():
                 self._fault(f"credentials.{path}", " ".join(sentences))
@@ -152,6 +153,8 @@ class ConnectionPlan:
             said.append(f"name: {self.stored.name} → {self.spec.name}")
         if self.stored.base_url != self.base_url:
             said.append(f"base_url: {self.stored.base_url} → {self.base_url}")
+        if self.spec.active is not None and self.stored.active != self.spec.active:
+            said.append(f"active: {plain(self.stored.active)} → {plain(self.spec.active)}")
         for name in sorted(self._before.keys() | self.credentials.keys()):
             old, new = self._before.get(name), self.credentials.get(name)
             if old != new:
@@ -172,16 +175,19 @@ class ConnectionPlan:
                 "name": row.name,
                 "connector": row.connector,
                 "base_url": row.base_url,
+                "active": row.active,
                 "account": self._before,
             }
         if row is None:
-            row = models.Connection(connector=self.spec.connector, created_at=moment)
+            row = models.Connection(connector=self.spec.connector, created_at=moment, active=True)
             session.add(row)
         elif (row.base_url, self._before) != (self.base_url, self.credentials):
             # What was found out with the old address and credentials says nothing of the new ones.
             row.checked_at = row.check_ok = row.check_message = None
             shared = models.Shared
             session.execute(delete(shared).where(shared.connection_id == row.id, shared.holder.is_(None)))
+        if self.spec.active is not None:
+            row.active = self.spec.active
         row.name, row.base_url, row.updated_at = self.spec.name, self.base_url, moment
         if self._before != self.credentials or not row.credentials:
             row.credentials = seal(self.credentials)
@@ -193,6 +199,7 @@ class ConnectionPlan:
             "name": row.name,
             "connector": row.connector,
             "base_url": row.base_url,
+            "active": row.active,
             "account": self.credentials,
         }
         action = "created" if before is None else "changed"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
 from typing import Any
@@ -46,6 +46,21 @@ class ConnectionSpec:
     connector: str
     base_url: str
     credentials: Mapping[str, Any] | None = field(default=None, repr=False)
+    active: bool | None = None  # None: as it is; a new one is active
+
+
+@dataclass(frozen=True, kw_only=True)
+class ProcedureSpec:
+    """An event procedure as a file or a form gives it. `status`: "7", or "7-7.99" for a range."""
+
+    name: str
+    event: str
+    procedure: str
+    active: bool = False
+    status: Sequence[str] = ()
+    filters: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    now_called: str | None = None  # its name before it is renamed
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,6 +76,7 @@ class ProfileSpec:
     active: bool = False
     timezone: str = "UTC"
     settings: Mapping[str, Any] = field(default_factory=dict)
+    procedures: Sequence[ProcedureSpec] | None = None  # in their order; None: as they are
 
 
 @dataclass(frozen=True)

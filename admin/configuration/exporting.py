@@ -10,6 +10,7 @@ import yaml
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from admin.configuration import procedures
 from admin.configuration.references import (
     account_settings,
     by_scope,
@@ -20,6 +21,7 @@ from admin.configuration.references import (
     variable,
 )
 from profiles import models
+from profiles.events import ENTITY
 from profiles.secrets import unseal
 
 
@@ -41,6 +43,7 @@ def export(session: Session, *, profile: str | None = None) -> str:
             "connector": row.connector,
             "base_url": row.base_url,
             "credentials": dict(_exported(row, hidden)),
+            **({} if row.active else {"active": False}),
         }
         for row in rows
     ]
@@ -55,6 +58,7 @@ def export(session: Session, *, profile: str | None = None) -> str:
             "cron": row.cron,
             "timezone": row.timezone,
             "settings": _settings(row, systems, hidden),
+            **_procedures(session, row),
         }
         for row in session.scalars(chosen)
     ]
@@ -66,6 +70,15 @@ def export(session: Session, *, profile: str | None = None) -> str:
         width=10_000,
     )
     return "".join(f"{_commented(line, hidden)}\n" for line in text.splitlines())
+
+
+def _procedures(session: Session, row: models.Profile) -> dict[str, Any]:
+    """A profile of events says its procedures, also that it has none."""
+    if row.entity != ENTITY:
+        return {}
+    one = models.EventProcedure
+    query = select(one).where(one.profile_id == row.id).order_by(one.position, one.id)
+    return {"procedures": procedures.exported(session.scalars(query).all())}
 
 
 class _Dumper(yaml.SafeDumper):

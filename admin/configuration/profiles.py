@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 from admin import audit
 from admin.configuration.document import Fault, ProfileSpec, near
 from admin.configuration.lookup import connection
+from admin.configuration.procedures import Procedures, exported
 from admin.configuration.references import (
     by_path,
     by_scope,
@@ -27,6 +28,7 @@ from admin.configuration.words import differences, name_problems, plain, shown, 
 from connector.settings import Problem
 from profiles import models
 from profiles.db import now
+from profiles.events import ENTITY, Declared, declared
 from profiles.secrets import HIDDEN, SEALED, opened, seal_text
 from profiles.settings import check as check_settings
 from profiles.wiring import declarations
@@ -58,6 +60,8 @@ class ProfilePlan:
         self._check_time()
         self._known: dict[str, Field[Any]] = {}
         self.settings = self._checked_settings(systems)
+        self.procedures = Procedures(session, self.stored, spec.procedures, self._offered(systems), self.subject)
+        self.faults += self.procedures.faults
         self._before = self._stored_fields(session)
         self._check_move(session)
         self.changes = [] if self.faults else self._changes()
@@ -93,6 +97,15 @@ class ProfilePlan:
             for path, sentences in error.problems.items():
                 self._fault(f"settings.{path}", " ".join(sentences))
             return {}
+
+    def _offered(self, systems: Mapping[str, str]) -> Declared | None:
+        """What the two systems offer for event procedures; None where this is no profile of events."""
+        if self.spec.entity != ENTITY or {self.spec.source, self.spec.target} - systems.keys():
+            return None
+        try:
+            return declared(systems[self.spec.source], systems[self.spec.target])
+        except LookupError:
+            return None  # said of the entity already
 
     def _check_references(self, settings: Mapping[str, Any]) -> None:
         for path, values in by_path(settings):
@@ -178,7 +191,8 @@ class ProfilePlan:
         if self.stored is None:
             ends = f"{self.spec.entity} {self.spec.direction} from {self.spec.source} to {self.spec.target}"
             active = "active" if self.spec.active else "not active"
-            return [f"{self.subject}: new, {ends}, {active}, {self.spec.cron} ({self.spec.timezone})"]
+            new = f"{self.subject}: new, {ends}, {active}, {self.spec.cron} ({self.spec.timezone})"
+            return [new, *(f"{self.subject}, {one}" for one in self.procedures.changes)]
         said = [
             f"{key}: {plain(self._before[key])} → {plain(value)}"
             for key, value in self._fields().items()
@@ -186,7 +200,7 @@ class ProfilePlan:
         ]
         seen = (self._masked(self.stored.settings), self._masked(self.settings))
         said += differences("settings", (self.stored.settings, self.settings), seen)
-        return [f"{self.subject}, {one}" for one in said]
+        return [f"{self.subject}, {one}" for one in [*said, *self.procedures.changes]]
 
     def write(self, session: Session, by: str | None) -> None:
         moment, spec = now(), self.spec
@@ -214,7 +228,10 @@ class ProfilePlan:
                 )
             )
         tasks.keep_planned(session, row)
+        had = exported(self.procedures.rows) if before is not None else []
+        self.procedures.write(session, row)
         self._note(session, row, by, before)
+        self._note_procedures(session, row, by, had)
         session.flush()
 
     def _note(self, session: Session, row: models.Profile, by: str | None, before: dict[str, Any] | None) -> None:
@@ -230,6 +247,22 @@ class ProfilePlan:
         audit.note(
             session, by, action, "profile", row.name, subject_id=row.id, before=before, after=after, mask=self._seen
         )
+
+    def _note_procedures(
+        self, session: Session, row: models.Profile, by: str | None, before: list[dict[str, Any]]
+    ) -> None:
+        if self.procedures.changes:
+            after = self.procedures.wanted_named
+            audit.note(
+                session,
+                by,
+                "changed event procedures",
+                "profile",
+                row.name,
+                subject_id=row.id,
+                before={"procedures": before},
+                after={"procedures": after},
+            )
 
     def _sealed_alike(self, before: Mapping[str, Any], after: Mapping[str, Any]) -> dict[str, Any]:
         """The settings before; a secret that was only sealed since then did not change."""

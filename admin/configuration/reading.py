@@ -13,7 +13,8 @@ from typing import Any
 
 import yaml
 
-from admin.configuration.document import ConnectionSpec, Document, Fault, ProfileSpec, Wrong, near
+from admin.configuration import procedures
+from admin.configuration.document import ConnectionSpec, Document, Fault, ProcedureSpec, ProfileSpec, Wrong, near
 
 MOST_VALUES = 200_000  # aliases can make a small file endless
 DEEPEST = 20
@@ -188,7 +189,7 @@ class _Reading:
         return default or ""
 
     def connection(self, path: Path, values: Mapping[str, Any]) -> ConnectionSpec:
-        self.only(path, values, ("name", "connector", "base_url", "credentials"))
+        self.only(path, values, ("name", "connector", "base_url", "credentials", "active"))
         credentials = values.get("credentials")
         if credentials is not None and not isinstance(credentials, dict):
             self.fault((*path, "credentials"), "Expected keys and values.")
@@ -198,14 +199,19 @@ class _Reading:
             connector=self.text(path, values, "connector"),
             base_url=self.text(path, values, "base_url"),
             credentials=credentials,
+            active=self._switch(path, values),
         )
 
-    def profile(self, path: Path, values: Mapping[str, Any]) -> ProfileSpec:
-        known = ("name", "entity", "direction", "from", "to", "active", "cron", "timezone", "settings")
-        self.only(path, values, known)
+    def _switch(self, path: Path, values: Mapping[str, Any]) -> bool | None:
         active = values.get("active")
         if not isinstance(active, bool | None):
             self.fault((*path, "active"), f"Expected true or false, got {_kind(active)}.")
+            return None
+        return active
+
+    def profile(self, path: Path, values: Mapping[str, Any]) -> ProfileSpec:
+        known = ("name", "entity", "direction", "from", "to", "active", "cron", "timezone", "settings", "procedures")
+        self.only(path, values, known)
         return ProfileSpec(
             name=self.text(path, values, "name"),
             entity=self.text(path, values, "entity"),
@@ -213,9 +219,44 @@ class _Reading:
             source=self.text(path, values, "from"),
             target=self.text(path, values, "to"),
             cron=self.text(path, values, "cron"),
-            active=active is True,
+            active=self._switch(path, values) is True,
             timezone=self.text(path, values, "timezone", "UTC"),
             settings=self._settings((*path, "settings"), values.get("settings")),
+            procedures=self._procedures((*path, "procedures"), values.get("procedures")),
+        )
+
+    def _procedures(self, path: Path, given: Any) -> tuple[ProcedureSpec, ...] | None:
+        if given is None:
+            return None
+        if not isinstance(given, list):
+            self.fault(path, "This must be a list: each entry begins with a dash.")
+            return None
+        made = [self._procedure((*path, str(number)), one) for number, one in enumerate(given)]
+        names = [one.name for one in made if one is not None]
+        for number, name in enumerate(names):
+            if name and name in names[:number]:
+                self.fault((*path, str(number), "name"), f"The name {name!r} stands twice.")
+        return tuple(one for one in made if one is not None)
+
+    def _procedure(self, path: Path, given: Any) -> ProcedureSpec | None:
+        if not isinstance(given, dict):
+            self.fault(path, "An event procedure has keys and values.")
+            return None
+        self.only(path, given, ("name", "active", "event", "status", "filters", "procedure", "settings"))
+        status = procedures.texts(given["status"]) if given.get("status") is not None else ()
+        if status is None:
+            self.fault((*path, "status"), "Expected a status, a range (7-7.99), or a list of them.")
+        filters = procedures.filters(given.get("filters") or {})
+        if filters is None:
+            self.fault((*path, "filters"), "Expected filters, each with a value or a list of values.")
+        return ProcedureSpec(
+            name=self.text(path, given, "name"),
+            event=self.text(path, given, "event"),
+            procedure=self.text(path, given, "procedure"),
+            active=self._switch(path, given) is True,
+            status=status or (),
+            filters=filters or {},
+            settings=self._inner((*path, "settings"), given.get("settings")),
         )
 
     def _settings(self, path: Path, given: Any) -> dict[str, Any]:

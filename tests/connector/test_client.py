@@ -357,3 +357,33 @@ def test_half_a_character_stops_no_call(server: Server) -> None:
     made = client(server.url)
     made.call("POST", "/orders", body={"name": "x\ud800"}, query={"sku": "x\ud800"})
     assert server.seen == ["POST /orders?sku=x%3F"]
+
+
+def test_what_was_learned_is_settled_before_a_call_waits_for_its_turn(server: Server) -> None:
+    made = Steps(server.url)
+    made.host.settle = lambda: made.steps.append("settled")  # type: ignore[method-assign]
+    server.behaviours = [say(200, "{}")]
+    made.call("POST", "/orders", body={})
+    made.call("GET", "/orders")
+    assert made.steps == ["settled", "waited", "signed", "may it?", "sent", "settled", "waited", "signed", "sent"]
+
+
+def test_a_connection_is_used_again_until_the_other_side_closes_it(server: Server) -> None:
+    ports: list[int] = []
+
+    def note(handler: BaseHTTPRequestHandler) -> None:
+        ports.append(handler.client_address[1])
+        say(200, "{}", **({"Connection": "close"} if len(ports) == 2 else {}))(handler)
+
+    server.behaviours = [note]
+    made = client(server.url)
+    for _ in range(4):
+        made.call("GET", "/x")
+    assert ports[0] == ports[1] != ports[2] == ports[3]
+
+
+@pytest.mark.parametrize("path", ["/a b", "/ü", "/x?y=<1>"])
+def test_a_path_that_needs_quoting_is_quoted(server: Server, path: str) -> None:
+    server.behaviours = [say(200, "{}")]
+    client(server.url).call("GET", path)
+    assert server.seen == [f"GET {quote(path, safe='/?=')}"]

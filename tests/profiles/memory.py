@@ -226,6 +226,7 @@ class DeskOrders(Resource):
         )
 
     def _send(self, step: str, number: str, change: Callable[[], None], answer: str) -> str:
+        self.host.settle()  # as `Client.call` does
         with WORLD.guard:
             WORLD.calls["write"] += 1
         WORLD.trouble(f"{step} before", number)

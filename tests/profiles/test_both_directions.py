@@ -9,11 +9,12 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from marshmallow import fields
 
-from connector import Counterpart, Found, Known, Options, Page, Ref, Written
+from connector import Counterpart, Found, Known, Options, Page, Ref, RetryLater, Written
 from connector.records import Address, Customer, Fulfilment, LineKind, Order, OrderKind, OrderLine, Payment
 from connector.registry import Plugin, plugins
-from connector.settings import Settings
+from connector.settings import ALL_SCOPES, STATUSES, Settings, setting
 from profiles import history, models, sync
 from profiles.db import Database, now
 from profiles.ledger import Ledger
@@ -36,6 +37,7 @@ class BackOrders(DeskOrders):
             yield Found(key=one["id"], number=one["number"], version=str(one.get("v", 0)), updated_at=None, payload=one)
 
     def read(self, since: str | None, options: Options) -> Iterator[Page]:
+        ASKED.append(self.asked)
         yield Page(records=list(self._all()), mark="1")
 
     def get(self, key: str) -> Found | None:
@@ -78,9 +80,15 @@ class AnsweredOrders(ShopOrders):
     seen: list[tuple[str, Counterpart | None]] = []
     unfinished: dict[str, str] = {}
     asked_at: list[datetime | None] = []
+    aside: set[str] = set()  # records that wait for something that no run can hurry
 
     class TargetOptions(Settings):
-        pass
+        by_invoice = setting(fields.Boolean(), section=STATUSES, label="By invoice", default=False, scopes=ALL_SCOPES)
+        by_note = setting(fields.Boolean(), section=STATUSES, label="By note", default=False, scopes=ALL_SCOPES)
+
+    def asks(self, options: Options) -> frozenset[str]:
+        told = {"documents"} if options.by_invoice else set()
+        return frozenset(told | ({"shipments"} if options.by_note else set()))
 
     def unsettled(self, options: Options, last: datetime | None, ours: Any) -> Iterator[tuple[str, str]] | None:
         self.asked_at.append(last)
@@ -90,6 +98,10 @@ class AnsweredOrders(ShopOrders):
         WORLD.calls["answer"] += 1
         found = known.counterpart(record.fulfilment.origin or record.key)
         self.seen.append((record.key, found))
+        if record.fulfilment.origin and (other := known.earlier_due()):
+            raise RetryLater(f"{record.key} comes after {other}", after=2.0, counts=False)
+        if record.key in self.aside:
+            raise RetryLater(f"{record.key} waits for an invoice", after=20.0, aside=True)
         key = found.key if found else known.refs.get("id")
         if key is None:
             key = f"S{record.key}"
@@ -109,6 +121,7 @@ class AnsweredShop(Shop):
 
 
 WORLD = World()
+ASKED: list[frozenset[str]] = []
 
 
 @pytest.fixture
@@ -118,6 +131,7 @@ def world() -> World:
     AnsweredOrders.seen.clear()
     AnsweredOrders.asked_at.clear()
     AnsweredOrders.unfinished.clear()
+    AnsweredOrders.aside.clear()
     for made in (BackDesk, AnsweredShop):
         plugins()[made.code] = Plugin(code=made.code, package="tests", version="0", connector=made)
     return WORLD
@@ -140,7 +154,7 @@ def both(database: Database) -> tuple[int, int]:
             active=True,
             cron="*/15 * * * *",
             timezone="UTC",
-            settings={"global": {}, "websites": {}, "stores": {}},
+            settings={"global": {"workers": 1}, "websites": {}, "stores": {}},
             created_at=moment,
             updated_at=moment,
         )
@@ -343,3 +357,75 @@ def test_what_belongs_together_waits_for_what_was_read_before_and_is_not_through
             one.status, one.transient = status, transient
         assert ledger.earlier_due(rows["901"]) == waits, status
         assert (ledger.earlier_due(rows["900"]), ledger.earlier_due(rows["902"])) == (None, None)
+
+
+def test_what_is_set_aside_holds_up_neither_what_follows_nor_the_run(database: Database, world: World) -> None:
+    _, back = both(database)
+    sale: dict[str, Any] = {"id": "900", "number": "E-7", "total": "5.00", "status": "new"}
+    world.created += [sale, *({**sale, "id": key, "of": "900"} for key in ("901", "902", "903"))]
+    AnsweredOrders.aside.add("901")
+    began = now()
+    assert sync.run(database, back).status == "success"
+    assert now() - began < timedelta(seconds=10)  # less than the wait that was set aside
+    assert [key for key, _ in AnsweredOrders.seen] == ["900", "901", "902", "903", "901"]  # what follows woke it
+    found = by_key(database, back)
+    assert {key: row.status for key, row in found.items()} == {
+        **dict.fromkeys(("900", "902", "903"), "complete"),
+        "901": "pending",
+    }
+    assert "901 waits for an invoice. Next attempt at" in str(found["901"].message)
+    assert (found["901"].tries, found["901"].transient) == (0, True)  # it never runs out of attempts
+
+
+def test_what_was_set_aside_is_tried_again_when_its_sale_was_written_and_when_its_time_has_come(
+    database: Database, world: World
+) -> None:
+    _, back = both(database)
+    sale: dict[str, Any] = {"id": "900", "number": "E-7", "total": "5.00", "status": "new"}
+    world.created += [sale, *({**sale, "id": key, "of": "900"} for key in ("901", "902"))]
+    AnsweredOrders.aside.update(("901", "902"))
+    sync.run(database, back)
+    AnsweredOrders.seen.clear()
+    sync.run(database, back)
+    assert AnsweredOrders.seen == []  # nothing happened, and its time has not come
+    sale.update(total="6.00", v=1)
+    AnsweredOrders.aside.clear()
+    sync.run(database, back)
+    assert [key for key, _ in AnsweredOrders.seen] == ["900", "901", "902"]
+    sale.update(total="7.00", v=2)
+    world.created.append({**sale, "id": "903", "of": "900", "v": 0})
+    AnsweredOrders.aside.add("903")
+    sync.run(database, back)
+    AnsweredOrders.aside.clear()
+    with database.session() as session:
+        session.query(models.SyncRecord).filter_by(source_id="903").update({"next_attempt_at": now()})
+    sync.run(database, back)
+    assert {row.status for row in by_key(database, back).values()} == {"complete", "updated"}
+
+
+def test_a_dry_run_shows_what_would_be_set_aside_as_waiting(database: Database, world: World) -> None:
+    _, back = both(database)
+    world.created.append({"id": "900", "number": "E-7", "total": "5.00", "status": "new"})
+    AnsweredOrders.aside.add("900")
+    result = sync.run(database, back, dry_run=True)
+    assert [(line["action"], line["message"]) for line in result.plan] == [("pending", "900 waits for an invoice")]
+    assert result.status == "success"
+
+
+def test_what_a_switch_of_one_store_or_website_alone_needs_is_read_along(database: Database, world: World) -> None:
+    _, back = both(database)
+    for settings, asked in (
+        ({}, set()),
+        ({"stores": {"de": {"by_invoice": True}}}, {"documents"}),
+        ({"websites": {"base": {"by_note": True}}, "stores": {"de": {"by_invoice": True}}}, {"documents", "shipments"}),
+        ({"global": {"by_note": True}, "stores": {"de": {"by_note": False}}}, {"shipments"}),
+    ):
+        with database.session() as session:
+            session.get_one(models.Profile, back).settings = {"global": {}, "websites": {}, "stores": {}, **settings}
+        sync.run(database, back)
+        assert ASKED[-1] == asked, settings
+
+
+def by_key(database: Database, profile_id: int) -> dict[str, models.SyncRecord]:
+    with database.reading() as session:
+        return {one.source_id: one for one in session.query(models.SyncRecord).filter_by(profile_id=profile_id)}

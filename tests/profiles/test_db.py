@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 
 import pytest
 from sqlalchemy import MetaData, Table, bindparam, insert, select
@@ -64,3 +65,73 @@ def test_the_databases_own_trouble_is_told_as_ever(database: Database) -> None:
             lambda transaction: transaction.run(Prepared(select(bindparam("x")).select_from(GONE)), {"x": 1})
         )
     assert hosts(database) == set()
+
+
+def add(name: str) -> Callable[[Transaction], int]:
+    moment = now()
+    return lambda transaction: transaction.run(ADD, {"host": name, "beat_at": moment, "started_at": moment})
+
+
+def refuse(transaction: Transaction) -> None:
+    raise LookupError("refused")
+
+
+def test_what_is_written_later_goes_along_with_the_next_commit_of_its_thread(database: Database) -> None:
+    done: list[str] = []
+    with database.gathering():
+        database.later(add("first"))
+        database.then(lambda: done.append("told"))
+        other = threading.Thread(target=lambda: database.write(add("other thread")))
+        other.start()
+        other.join()
+        assert (hosts(database), done) == ({"other thread"}, [])
+        database.write(add("second"))
+        assert (hosts(database), done) == ({"other thread", "first", "second"}, ["told"])
+        database.later(add("third"))
+        database.flush()
+        assert "third" in hosts(database)
+        database.later(add("last"))
+    assert "last" in hosts(database)
+    database.later(add("outside"))
+    assert "outside" in hosts(database)
+
+
+def test_what_is_written_later_is_kept_when_its_block_ends_with_an_error(database: Database) -> None:
+    done: list[str] = []
+
+    def work() -> None:
+        with database.gathering():
+            database.later(add("kept"))
+            database.then(lambda: done.append("told"))
+            raise KeyError
+
+    with pytest.raises(KeyError):
+        work()
+    assert (hosts(database), done) == ({"kept"}, ["told"])
+
+
+def test_a_write_raises_what_was_refused_before_it_and_what_stands_beside_it_is_kept(database: Database) -> None:
+    done: list[str] = []
+
+    def work() -> None:
+        with database.gathering():
+            database.later(add("before"))
+            database.later(refuse)
+            database.then(lambda: done.append("told"))
+            database.write(add("after"))
+
+    with pytest.raises(LookupError):
+        work()
+    assert (hosts(database), done) == ({"before", "after"}, ["told"])
+
+
+def test_the_writer_goes_on_after_an_error(database: Database) -> None:
+    for _ in range(2):
+        with pytest.raises(DatabaseTrouble):
+            database.write(
+                lambda transaction: transaction.run(Prepared(select(bindparam("x")).select_from(GONE)), {"x": 1})
+            )
+        with pytest.raises(LookupError):
+            database.write(refuse)
+    database.write(add("after"))
+    assert hosts(database) == {"after"}

@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 
 from connector import AccessDenied, InDoubt, RecordFailed, RetryLater, StopRun, Unreachable
-from profiles import history, models, sync
-from profiles.db import Database
+from profiles import db, history, models, sync
+from profiles.db import Database, DatabaseTrouble
 from profiles.ledger import Ledger
 from profiles.links import Links
 from tests.profiles.memory import DeskOrders, ShopOrders, World, fresh, profile, rows
@@ -619,3 +619,75 @@ def test_a_dry_run_of_a_sent_record_shows_what_differs_and_the_totals(database: 
     assert line["message"].startswith("Nothing changed since it was written")
     assert {"totals", "calls", "scope"} <= set(line)
     assert planned.counts["updated"] == 0
+
+
+def test_each_id_is_committed_before_the_next_call(database: Database, world: World) -> None:
+    made = profile(database)
+    seen: dict[str, Any] = {}
+
+    def look(at: str, number: str) -> None:
+        if at == "order before":
+            with database.reading() as session:
+                seen[f"contact of {number}"] = [one.remote_id for one in session.query(models.Link)]
+        if at == "note before":
+            seen[number] = rows(database, made)[number].target_id
+
+    world.trouble = look  # type: ignore[method-assign]
+    world.place("1")
+    world.place("2")
+    assert sync.run(database, made).counts["complete"] == 2
+    assert seen["contact of 1"] == ["anna"]
+    assert {number: one.target_id for number, one in rows(database, made).items()} == {
+        number: seen[number] for number in ("1", "2")
+    }
+
+
+def test_the_commit_that_ends_a_record_begins_the_next(
+    database: Database, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    commits: list[int] = []
+    run_all = db._run_all
+
+    def counted(units: Any, transaction: Any) -> None:
+        commits.append(len(units))
+        run_all(units, transaction)
+
+    monkeypatch.setattr(db, "_run_all", counted)
+    made = profile(database, {"status_mapping": {"new": 1}, "workers": 1})
+    world.place("0")
+    assert sync.run(database, made).counts["complete"] == 1
+    commits.clear()
+    for number in range(1, 11):
+        world.place(str(number))
+    assert sync.run(database, made).counts["complete"] == 10
+    assert len(commits) == 22  # the page; the first claim; of each order its id before the note, and its end
+    lines = {line.record_id for line in history_of(database)}
+    assert len(lines) == 11
+
+
+def history_of(database: Database) -> list[models.SyncHistory]:
+    with database.reading() as session:
+        return session.query(models.SyncHistory).filter_by(status="complete").all()
+
+
+def test_a_fault_of_the_database_ends_the_batch_for_all_threads(
+    database: Database, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    finish = Ledger.finish
+    asked: list[str] = []
+
+    def broken(self: Ledger, row: Any, *given: Any, **more: Any) -> Any:
+        asked.append(row.source_number)
+        if row.source_number == "3":
+            raise DatabaseTrouble("The disk is full.")
+        return finish(self, row, *given, **more)
+
+    monkeypatch.setattr(Ledger, "finish", broken)
+    made = profile(database, {"status_mapping": {"new": 1}, "workers": 2})
+    for number in range(1, 41):
+        world.place(str(number))
+    assert "disk is full" in sync.run(database, made).message
+    assert len(asked) < 20
+    monkeypatch.setattr(Ledger, "finish", finish)
+    assert sync.run(database, made).status == "success"
+    assert sorted(one["number"] for one in world.created) == sorted(str(number) for number in range(1, 41))

@@ -1,0 +1,407 @@
+"""Event procedures, on two systems in memory: what happened is found once, in its order, and leads to what was set up."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import random
+import signal
+from collections.abc import Callable
+from datetime import timedelta
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from sqlalchemy import func, select
+
+from connector import RecordFailed, RetryLater
+from connector.procedures import Occurrence
+from profiles import events, history, models, sync
+from profiles.db import Database
+from tests.profiles.memory_events import HOUSE, House, fresh, profile
+
+
+@pytest.fixture
+def house() -> House:
+    return fresh()
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sync.random, "uniform", lambda low, high: 0.01)
+    monkeypatch.setattr(events, "HELD_SECONDS", 0.1)
+
+
+def records(database: Database, profile_id: int) -> list[models.SyncRecord]:
+    with database.reading() as session:
+        row = models.SyncRecord
+        return list(session.scalars(select(row).where(row.profile_id == profile_id).order_by(row.id)))
+
+
+def test_a_change_to_the_given_status_leads_to_the_procedure_once(database: Database, house: House) -> None:
+    made = profile(database, {"status": ["7"]})
+    house.place("1")
+    sync.run(database, made)
+    house.move("1", "6")
+    sync.run(database, made)
+    assert house.told == []
+    house.move("1", "7")
+    for _ in range(3):
+        result = sync.run(database, made)
+        assert result.status == "success"
+    assert house.told == [("tell", "1", "7")]
+    (row,) = records(database, made)
+    assert (row.source_number, row.status, row.kind, row.target_id) == ("M1", "complete", "procedure", "T1")
+
+
+def test_a_range_of_statuses_is_met_by_each_status_in_it_compared_as_a_number(database: Database, house: House) -> None:
+    made = profile(database, {"status": ["7-7.99"]})
+    house.place("1")
+    sync.run(database, made)
+    house.move("1", "7.1", "8", "7", "10")
+    sync.run(database, made)
+    assert house.told == [("tell", "1", "7.1"), ("tell", "1", "7")]
+
+
+def test_statuses_passed_during_a_pause_of_days_are_all_found_in_their_order(database: Database, house: House) -> None:
+    made = profile(database, {})
+    house.place("1")
+    sync.run(database, made)
+    house.told.clear()
+    house.ticks += 3 * 86400
+    house.move("1", "6", "7", "6", "7", "8")
+    sync.run(database, made)
+    assert [status for _, _, status in house.told] == ["6", "7", "6", "7", "8"]
+
+
+def test_without_a_history_the_status_that_differs_is_the_event(database: Database, house: House) -> None:
+    house.history = False
+    made = profile(database, {})
+    house.place("1")
+    sync.run(database, made)
+    house.move("1", "6", "7")
+    sync.run(database, made)
+    house.change("1", note="touched")
+    sync.run(database, made)
+    assert [status for _, _, status in house.told] == ["5", "7"]
+
+
+def test_what_happened_before_the_profile_was_set_up_is_nobodys_event(database: Database, house: House) -> None:
+    house.place("old", status="7", age_days=2)
+    made = profile(database, {}, {"event": "created"}, {"event": "payment"}, {"event": "invoice"})
+    sync.run(database, made)
+    assert house.told == []
+    house.move("old", "8")
+    sync.run(database, made)
+    assert house.told == [("tell", "old", "8")]
+
+
+def test_an_old_order_that_is_seen_late_counts_with_its_status(database: Database, house: House) -> None:
+    house.history = False
+    made = profile(database, {})
+    sync.run(database, made)
+    house.place("old", status="7", age_days=200)
+    house.change("old", note="changed today")
+    sync.run(database, made)
+    assert house.told == [("tell", "old", "7")]
+
+
+@pytest.mark.parametrize(
+    ("event", "change"),
+    [
+        ("invoice", lambda: HOUSE.change("1", invoices=[("D1", HOUSE.at())])),
+        ("payment", lambda: HOUSE.change("1", paid=Decimal("10.00"))),
+    ],
+)
+def test_an_invoice_and_a_payment_are_events_once_each(
+    database: Database, house: House, event: str, change: Callable[[], None]
+) -> None:
+    made = profile(database, {"event": event})
+    house.place("1")
+    sync.run(database, made)
+    assert house.told == []
+    change()
+    for _ in range(2):
+        sync.run(database, made)
+        house.change("1", note="again")
+    assert house.told == [("tell", "1", None)]
+
+
+def test_a_new_order_and_a_new_return_are_events_of_their_own(database: Database, house: House) -> None:
+    made = profile(database, {"event": "created"}, {"event": "return_created", "procedure": "shout"})
+    sync.run(database, made)
+    house.place("1")
+    house.place("2", kind="return")
+    for _ in range(2):
+        sync.run(database, made)
+    assert sorted(house.told) == [("shout", "2", "5"), ("tell", "1", "5")]
+
+
+def test_filters_let_only_orders_pass_that_have_one_of_the_values_of_each(database: Database, house: House) -> None:
+    made = profile(database, {"filters": {"order_type": ["sale", "delivery"], "referrer": ["183"]}})
+    sync.run(database, made)
+    house.place("1")
+    house.place("2", referrer="1")
+    house.place("3", kind="credit")
+    house.place("4", kind="delivery")
+    sync.run(database, made)
+    assert sorted(order for _, order, _ in house.told) == ["1", "4"]
+
+
+def test_several_procedures_for_one_event_go_by_their_position(database: Database, house: House) -> None:
+    made = profile(
+        database,
+        {"position": 2, "name": "second", "procedure": "shout"},
+        {"position": 1, "name": "first"},
+        {"position": 3, "name": "off", "active": False},
+    )
+    sync.run(database, made)
+    house.place("1")
+    sync.run(database, made)
+    assert [procedure for procedure, _, _ in house.told] == ["tell", "shout"]
+
+
+def test_what_follows_later_waits_until_what_came_before_is_through(database: Database, house: House) -> None:
+    made = profile(database, {}, workers=4)
+    sync.run(database, made)
+    failures = iter([RetryLater("busy", after=0.2)])
+
+    def trouble(occurrence: Occurrence) -> None:
+        if occurrence.status == "6" and (error := next(failures, None)):
+            raise error
+
+    house.trouble = trouble
+    house.place("1")
+    house.move("1", "6", "7", "8")
+    house.place("2")
+    house.move("2", "6", "7", "8")
+    sync.run(database, made)
+    for order in ("1", "2"):
+        assert [status for _, one, status in house.told if one == order] == ["5", "6", "7", "8"]
+
+
+def test_what_waits_for_something_holds_nothing_up_and_is_tried_when_its_order_changes(
+    database: Database, house: House
+) -> None:
+    made = profile(database, {"status": ["6"]}, {"status": ["7"], "procedure": "shout"})
+    sync.run(database, made)
+
+    def trouble(occurrence: Occurrence) -> None:
+        if occurrence.status == "6" and "package" not in HOUSE.orders["1"]:
+            raise RetryLater("It has no package number yet", after=3600, aside=True)
+
+    house.trouble = trouble
+    house.place("1")
+    house.move("1", "6", "7")
+    result = sync.run(database, made)
+    assert house.told == [("shout", "1", "7")]
+    assert (result.status, result.counts["pending"]) == ("success", 1)
+    waiting = next(one for one in records(database, made) if one.status == "pending")
+    assert "no package number yet" in str(waiting.message)
+    house.change("1", package="00340")
+    sync.run(database, made)
+    assert house.told == [("shout", "1", "7"), ("tell", "1", "6")]
+
+
+def test_an_execution_is_repeated_by_hand_with_the_order_as_it_is_now(database: Database, house: House) -> None:
+    made = profile(database, {"status": ["7"]})
+    sync.run(database, made)
+    house.place("1")
+    house.move("1", "7")
+    sync.run(database, made)
+    (row,) = records(database, made)
+    with database.session() as session:
+        history.put_back(session, [row.id], "anna")
+    sync.run(database, made)
+    assert house.told == [("tell", "1", "7")] * 2
+    assert records(database, made)[0].status == "complete"
+
+
+def test_a_failure_names_the_order_and_stops_no_other(database: Database, house: House) -> None:
+    made = profile(database, {})
+    sync.run(database, made)
+
+    def trouble(occurrence: Occurrence) -> None:
+        if occurrence.order.key == "1":
+            raise RecordFailed("Item 7 is accepted already and can only be cancelled")
+
+    house.trouble = trouble
+    house.place("1")
+    house.place("2")
+    result = sync.run(database, made)
+    assert (result.status, result.counts["failed"], result.counts["complete"]) == ("error", 1, 1)
+    assert [order for _, order, _ in house.told] == ["2"]
+
+
+def test_an_order_that_cannot_be_read_fails_by_name_and_its_events_come_when_it_can(
+    database: Database, house: House
+) -> None:
+    made = profile(database, {})
+    sync.run(database, made)
+    house.place("1", broken=True)
+    house.place("2")
+    result = sync.run(database, made)
+    assert (result.status, house.told) == ("error", [("tell", "2", "5")])
+    assert "M1" in result.message or "order 1" in result.message
+    house.change("1", broken=False)
+    assert sync.run(database, made).status == "success"
+    assert ("tell", "1", "5") in house.told
+
+
+def test_a_deleted_event_procedure_leaves_its_waiting_executions_skipped(database: Database, house: House) -> None:
+    made = profile(database, {})
+    sync.run(database, made)
+    house.trouble = lambda occurrence: (_ for _ in ()).throw(RetryLater("later", after=3600, aside=True))
+    house.place("1")
+    sync.run(database, made)
+    with database.session() as session:
+        session.delete(session.scalars(select(models.EventProcedure)).one())
+    house.trouble = lambda occurrence: None
+    house.change("1", note="x")
+    sync.run(database, made)
+    assert house.told == []
+    assert (records(database, made)[0].status, records(database, made)[0].message) == (
+        "skipped",
+        "Its event procedure was deleted.",
+    )
+
+
+def test_an_inactive_connection_exchanges_nothing(database: Database, house: House) -> None:
+    made = profile(database, {})
+    with database.session() as session:
+        session.scalars(select(models.Connection)).all()[1].active = False
+    house.place("1")
+    result = sync.run(database, made)
+    assert (result.could_run, house.calls["read"], house.told) == (False, 0, [])
+    assert "is not active" in result.message
+
+
+def test_a_dry_run_says_what_would_follow_and_keeps_nothing(database: Database, house: House) -> None:
+    made = profile(database, {"status": ["7"]})
+    sync.run(database, made)
+    house.place("1")
+    house.move("1", "7")
+    with database.reading() as session:
+        before = session.scalar(select(func.count()).select_from(models.Watched))
+    result = sync.run(database, made, dry_run=True)
+    (line,) = result.plan
+    assert (line["source_number"], line["action"], line["kind"]) == ("M1", "create", "procedure")
+    assert "Status change: 5 → 7" in line["message"]
+    with database.reading() as session:
+        assert session.scalar(select(func.count()).select_from(models.Watched)) == before
+    assert records(database, made) == []
+
+
+def test_the_test_button_says_which_orders_would_match_and_which_filter_says_no(
+    database: Database, house: House
+) -> None:
+    made = profile(database)
+    house.place("1", status="7")
+    house.place("2", status="7", referrer="1")
+    house.place("3", status="5")
+    draft = models.EventProcedure(
+        name="x", event="status", status=["7"], filters={"referrer": ["183"]}, procedure="tell", settings={}
+    )
+    told = {one.order.key: (one.matched, one.reason) for one in events.matching(database, made, draft)}
+    assert told == {
+        "1": (True, None),
+        "2": (False, "Order » Referrer"),
+        "3": (False, "Order change: Status change"),
+    }
+
+
+def test_an_order_is_found_by_the_number_of_its_device(database: Database, house: House) -> None:
+    made = profile(database)
+    house.place("1", identifiers=["49 015420 323751 8"])
+    sync.run(database, made)
+    sync.run(database, made)
+    with database.reading() as session:
+        (row,) = session.scalars(select(models.Identifier))
+    assert (row.kind, row.value, row.source_number) == ("imei", "490154203237518", "M1")
+
+
+def _killed_while_it_finds(url: str, made: int, after: int) -> None:
+    """A run that is killed when it has written so many events."""
+    left = [after]
+    stored = events.EventRun._executions
+
+    def executions(self: Any, *given: Any) -> Any:
+        for one in stored(self, *given):
+            left[0] -= 1
+            if left[0] < 0:
+                os.kill(os.getpid(), signal.SIGKILL)
+            yield one
+
+    events.EventRun._executions = executions  # type: ignore[method-assign]
+    sync.run(Database(url), made)
+
+
+def test_each_event_is_found_exactly_once_also_when_the_process_is_killed_in_the_middle(
+    database: Database, house: House
+) -> None:
+    made = profile(database, {}, {"procedure": "shout", "active": True})
+    sync.run(database, made)
+    for order in ("1", "2", "3"):
+        house.place(order)
+        house.move(order, "6", "7")
+    for after in (1, 3, 4, 5, 9, 11, 16):
+        process = multiprocessing.get_context("fork").Process(
+            target=_killed_while_it_finds, args=(database.url, made, after)
+        )
+        process.start()
+        process.join(60)
+        assert process.exitcode in (-signal.SIGKILL, 0)
+    sync.run(database, made)
+    found = [one.source_id for one in records(database, made)]
+    assert len(found) == len(set(found)) == 3 * 3 * 2
+    assert {one.status for one in records(database, made)} == {"complete"}
+
+
+@pytest.mark.parametrize("history_told", [True, False])
+def test_a_random_life_is_told_once_and_in_order_however_often_it_is_looked_at(
+    database: Database, house: House, history_told: bool
+) -> None:
+    seed = int(os.environ.get("TEST_SEED") or random.randrange(1 << 30))
+    print(f"TEST_SEED={seed}")
+    chance = random.Random(seed)
+    house.history = history_told
+    made = profile(database, {})
+    sync.run(database, made)
+    expected: dict[str, list[str]] = {}
+    for step in range(40):
+        order = str(chance.randrange(4))
+        if order not in house.orders:
+            house.place(order)
+            expected[order] = ["5"]
+        elif chance.random() < 0.7:
+            status = chance.choice([one for one in ("5", "6", "7", "8") if one != house.orders[order]["status"]])
+            house.move(order, status)
+            expected[order].append(status)
+        else:
+            house.change(order, note=str(step))
+        if not history_told or chance.random() < 0.3:
+            sync.run(database, made)
+    sync.run(database, made)
+    assert {order: [status for _, one, status in house.told if one == order] for order in expected} == expected
+
+
+def test_two_changes_of_one_second_are_two_events(house: House) -> None:
+    house.place("1")
+    order = _order(house)
+    _, seen = events.compare(order, None, since=house.clock - timedelta(seconds=5), first=True)
+    at = house.at() + timedelta(seconds=1)
+    house.orders["1"].update(status="6", updated=at)
+    house.orders["1"]["passed"].append(("6", at))
+    happened, seen = events.compare(_order(house), seen, since=house.clock, first=False)
+    assert [one.status for one in happened] == ["6"]
+    house.orders["1"].update(status="7", updated=at)
+    house.orders["1"]["passed"].append(("7", at))
+    happened, seen = events.compare(_order(house), seen, since=house.clock, first=False)
+    assert [(one.before, one.status) for one in happened] == [("6", "7")]
+    assert events.compare(_order(house), seen, since=house.clock, first=False)[0] == []
+
+
+def _order(house: House) -> Any:
+    from tests.profiles.memory_events import HouseEvents
+
+    return HouseEvents.parse(None, {"key": "1"})  # type: ignore[arg-type]
