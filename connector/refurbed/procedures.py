@@ -1,0 +1,35 @@
+"""The six things that refurbed can be told when something happened to an order elsewhere, and their templates.
+
+Source: the vendor's guide, chapter 6, Tables 4 to 9.
+"""
+
+from __future__ import annotations
+
+import base64
+from typing import Any
+
+from connector import Ref
+from connector.procedures import Procedures
+from connector.refurbed.accepting import Cancel, Confirm, Reject
+from connector.refurbed.invoicing import SendInvoice, checksum
+from connector.refurbed.refunding import Refund
+from connector.refurbed.shipping import Ship
+
+
+class Events(Procedures):
+    """The target of order events."""
+
+    label = "Order events"
+    refs = (
+        Ref(key="id", label="refurbed order ID", sought=True),
+        Ref(key="invoice", label="Invoice at refurbed"),
+        Ref(key="refund", label="Payments of refunds"),
+    )
+    procedures = (Confirm, Ship, Cancel, SendInvoice, Reject, Refund)
+
+    def pretend(self, method: str, path: str, body: Any) -> Any:
+        """What refurbed would answer. Of a refund, the procedure goes on with what the calculation said."""
+        if path.endswith("/SetOrderInvoiceStream"):
+            content = b"".join(base64.b64decode(one.get("data") or "") for one in body)
+            return {"size": str(len(content)), "crc32": checksum(content)}
+        return {}
