@@ -170,11 +170,19 @@ PORT = click.IntRange(0, 65535)
 )
 @click.option("--port", type=PORT, default=8080, show_default=True, help="Port of the pages.")
 @click.option("--once", is_flag=True, help="Run the profile once and end, serve no pages.")
-def demo(orders: int, orders_from: Path | None, port: int, once: bool) -> int:
+@click.option(
+    "--with",
+    "market",
+    metavar="MARKET",
+    help="A market as well, whose orders come in and which is told what became of them.",
+)
+def demo(orders: int, orders_from: Path | None, port: int, once: bool, market: str | None) -> int:
     """Try it out: stand-ins for the systems, a profile, one run, and the pages to look at it."""
     from admin import demo as rehearsal
 
-    return rehearsal.run(open_database, orders=orders, orders_from=orders_from, port=port, once=once)
+    if market is not None and market not in rehearsal.MARKETS:
+        raise click.BadParameter(f"There is {', '.join(rehearsal.MARKETS)}, not {market!r}.", param_hint="--with")
+    return rehearsal.run(open_database, orders=orders, orders_from=orders_from, port=port, once=once, market=market)
 
 
 @cli.command()
@@ -406,9 +414,9 @@ def records(profile: str, status: str | None, as_json: bool) -> None:
         if as_json:
             reports.stream_json(found)
             return
-        columns = ("number", "target", "status", "attempts", "updated", "message")
-        keys = ("source_number", "target_id", "status", "attempts", "updated_at", "message")
-        table(columns, (reports.cells(one, keys) for one in found))
+        columns = ("number", "kind", "target", "status", "attempts", "updated", "message")
+        keys = ("source_number", "kind", "target_id", "status", "attempts", "updated_at", "message")
+        table(columns, (reports.cells({**one, "kind": reports.kind(one)}, keys) for one in found))
 
 
 @cli.command()
@@ -433,7 +441,8 @@ def order(number: str, as_json: bool) -> None:
         show_json(story)
         return
     for record in story["records"]:
-        show(f"{record['profile']}: {record['status']}, {record['message'] or 'no message'}")
+        kind = f", {reports.kind(record)}" if record["kind"] else ""
+        show(f"{record['profile']}{kind}: {record['status']}, {record['message'] or 'no message'}")
         refs = ", ".join(f"{key} {value}" for key, value in record["refs"].items() if value)
         show(f"source {record['source_id']}, target {record['target_id'] or 'none'}{f', {refs}' if refs else ''}")
         show("")
@@ -459,12 +468,16 @@ def order(number: str, as_json: bool) -> None:
 @click.option(
     "--faults", type=click.Path(path_type=Path), metavar="FILE", help="Rules by which the stand-ins misbehave."
 )
-def sandbox(port: int, orders: int, orders_from: Path | None, latency_ms: int, faults: Path | None) -> None:
+@click.option("--with", "market", metavar="MARKET", help="One more stand-in, after the second.")
+def sandbox(
+    port: int, orders: int, orders_from: Path | None, latency_ms: int, faults: Path | None, market: str | None
+) -> None:
     """Stand-ins for the systems, as HTTP servers on this machine."""
     command = [sys.executable, "-m", "sandbox", "--port", str(port), "--orders", str(orders)]
     command += ["--latency-ms", str(latency_ms)]
     command += ["--orders-from", str(orders_from)] if orders_from else []
     command += ["--faults", str(faults)] if faults else []
+    command += ["--with", market] if market else []
     sys.stdout.flush()
     os.execv(sys.executable, command)
 

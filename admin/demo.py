@@ -2,7 +2,8 @@
 
 The orders go out, the stand-in's warehouse sends some of them, and they come back with their tracking numbers.
 
-What it sets up stands in `demo.yaml`. It may be repeated on the same data folder: the stand-ins begin empty each time,
+What it sets up stands in `demo.yaml`, with a market in `demo_<market>.yaml`: its orders come in, and event procedures
+tell it what became of them. It may be repeated on the same data folder: the stand-ins begin empty each time,
 so what an earlier rehearsal knew about them is forgotten, with its calls; its history stays. The stand-ins end with this
 process, however it ends.
 """
@@ -45,6 +46,7 @@ USER, PASSWORD = "admin", "connector-demo"
 SYSTEM_PASSWORD = "sandbox"
 LEARNED_FROM = 5000  # so many orders are looked at for codes that no table names
 SENT = 12  # so many orders the warehouse sends
+MARKET_ORDERS = 24
 CAUSES = 5  # of failures that are listed
 MOST_SAID = 1 << 20  # bytes
 WHO = "demo"
@@ -57,19 +59,26 @@ TABLES: dict[str, Callable[[Any], str | None]] = {
 }
 
 
-def run(open_database: Callable[[], Database], *, orders: int, orders_from: Path | None, port: int, once: bool) -> int:
+HERE = Path(__file__).parent
+MARKETS = tuple(sorted(file.stem.removeprefix("demo_") for file in HERE.glob("demo_*.yaml")))
+
+
+def run(
+    open_database: Callable[[], Database],
+    *,
+    orders: int,
+    orders_from: Path | None,
+    port: int,
+    once: bool,
+    market: str | None = None,
+) -> int:
     """The whole rehearsal. Its exit code: 0 when the profile could run, whatever became of single orders, else 2."""
     os.environ["CONNECTOR_ALLOW_PRIVATE"] = "1"  # the stand-ins are on this machine
     database = open_database()
-    with serving.stopping_by_signal(), stand_ins(orders, orders_from) as addresses:
-        document = _document(addresses)
+    with serving.stopping_by_signal(), stand_ins(orders, orders_from, market) as addresses:
+        document = _set_up(database, "demo.yaml", addresses)
         with database.session() as session:
-            refuse_foreign(session, document)
-            configuration.apply(session, _text(addresses), by=WHO)
-            forget(session, document)
             login = add_user(session)
-        for spec in document.connections:
-            _collect(database, spec.name)
         there, back = document.profiles
         learn(database, there)
         could_run = _run_and_tell(database, there.name)
@@ -77,11 +86,36 @@ def run(open_database: Callable[[], Database], *, orders: int, orders_from: Path
         sent = play_warehouse(warehouse)
         show(f"The warehouse of {back.source} invoiced, packed and shipped {sent} orders.")
         could_run = _run_and_tell(database, back.name) and could_run
+        if market:
+            could_run = _play_market(database, f"demo_{market}.yaml", addresses, warehouse) and could_run
         if once:
             return 0 if could_run else 2
         show(f"Play the warehouse yourself: {warehouse}/_sandbox/")
         _serve(database, port, login)
     return 0
+
+
+def _set_up(database: Database, file: str, addresses: dict[str, str]) -> Document:
+    """Store what a file says, forget what was known of earlier stand-ins, and collect their lists."""
+    text = Template((HERE / file).read_text(encoding="utf-8")).substitute(addresses, password=SYSTEM_PASSWORD)
+    document = configuration.read(text)
+    with database.session() as session:
+        refuse_foreign(session, document)
+        configuration.apply(session, text, by=WHO)
+        forget(session, document)
+    for spec in document.connections:
+        _collect(database, spec.name)
+    return document
+
+
+def _play_market(database: Database, file: str, addresses: dict[str, str], warehouse: str) -> bool:
+    """A market's orders come in and leave the warehouse; the market is told. Each profile runs, the last one twice."""
+    names = [spec.name for spec in _set_up(database, file, addresses).profiles]
+    could_run = True
+    for name in names:
+        could_run = _run_and_tell(database, name) and could_run
+    show(f"The warehouse sent {play_warehouse(warehouse)} more orders.")
+    return _run_and_tell(database, names[-1]) and could_run
 
 
 def _serve(database: Database, port: int, login: str) -> None:
@@ -96,19 +130,11 @@ def _serve(database: Database, port: int, login: str) -> None:
     serving.serve_pages(database, LOCAL, chosen, told=tell)
 
 
-def _text(addresses: dict[str, str]) -> str:
-    text = (Path(__file__).parent / "demo.yaml").read_text(encoding="utf-8")
-    return Template(text).substitute(addresses, password=SYSTEM_PASSWORD)
-
-
-def _document(addresses: dict[str, str]) -> Document:
-    return configuration.read(_text(addresses))
-
-
 @contextmanager
-def stand_ins(orders: int, orders_from: Path | None) -> Iterator[dict[str, str]]:
+def stand_ins(orders: int, orders_from: Path | None, market: str | None = None) -> Iterator[dict[str, str]]:
     """The stand-ins as a child process: their addresses by name, as the child tells them. Ended with the block."""
     chosen = ["--orders-from", str(orders_from)] if orders_from else ["--orders", str(orders)]
+    chosen += ["--with", market, f"--{market}-orders", str(MARKET_ORDERS)] if market else []
     usual = serving.free(LOCAL, FIRST_PORT) and serving.free(LOCAL, FIRST_PORT + 1)
     if not usual:
         say(f"Port {FIRST_PORT} or {FIRST_PORT + 1} is taken; the stand-ins take two others.")
@@ -184,6 +210,7 @@ def forget(session: Session, document: Document) -> None:
     for spec in document.profiles:
         row = configuration.profile(session, spec.name)
         session.execute(delete(models.SyncRecord).where(models.SyncRecord.profile_id == row.id))
+        session.execute(delete(models.Watched).where(models.Watched.profile_id == row.id))
         row.mark = row.read_at = None
     for table in (models.Link, models.DataLog):
         session.execute(delete(table).where(table.connection_id.in_(ids)))

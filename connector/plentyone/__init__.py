@@ -10,6 +10,8 @@ from connector import Budget, Client, Connector, ConnectorError, Entry, Finding,
 from connector.plentyone import budget, catalogues, rights
 from connector.plentyone.client import PlentyClient
 from connector.plentyone.orders import Orders
+from connector.plentyone.returns import Returns
+from connector.plentyone.watch import OrderEvents
 from connector.settings import ACCOUNT, Secret, Settings, between, setting
 
 
@@ -64,7 +66,7 @@ class PlentyOne(Connector):
         "The address of the PlentyONE system itself, as shown under Setup » Settings » API » Data, without /rest."
     )
     Settings = AccountSettings
-    resources = (Orders,)
+    resources = (Orders, Returns, OrderEvents)
     catalogues = catalogues.CATALOGUES
 
     client: PlentyClient

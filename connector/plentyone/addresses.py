@@ -108,6 +108,7 @@ def _places(
         "phone": address.phone,
         "fax": address.fax,
         "vat_id": address.vat_id,
+        "additional": address.additional,
     }
     filled: dict[str, list[str]] = {place: [] for place in PLACES}
     for name, place in mapping.items():
@@ -116,6 +117,8 @@ def _places(
             value = address.extra.get(name)
         if value not in (None, "") and place in filled:
             filled[place].append(str(value).strip())
+    if address.additional and "additional" not in mapping:
+        filled["name4"].append(address.additional.strip())
     if "street" not in mapping:
         for place, value in (
             ("address1", street),

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
-from connector import Host, Missing, Options, RecordFailed, SkipRecord
+from connector import Entry, Host, Missing, Options, RecordFailed, SkipRecord
 from connector.plentyone.catalogues import CATALOGUES
 from connector.plentyone.shapes import same
 from connector.records import Order
@@ -14,6 +14,7 @@ from connector.settings import ident, mapped
 
 NAMES = {one.kind: one.label for one in CATALOGUES}
 WEB_SHOP = "1"  # the referrer that every system has
+LATER = ("status_mapping", "referrer_id")  # only creating an order needs them
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,9 +49,46 @@ def plenty_id(order: Order, options: Options, host: Host) -> str | None:
     return next((one.id for one in host.catalogue("webstore")), None)
 
 
+def referrer_of(order: Order, options: Options, host: Host) -> str | None:
+    """As set, else the one that bears the name of the market; None where PlentyONE has none of that name."""
+    if (chosen := set_value(options.referrer_id)) is not None or order.channel is None:
+        return chosen or WEB_SHOP
+    entry = market(order.channel, host)
+    return None if entry is None else ident(entry.id)
+
+
+def market(channel: str, host: Host) -> Entry | None:
+    """The order referrer of a market, by its name in the back end or its public one."""
+    wanted = channel.strip().casefold()
+    for one in host.catalogue("referrer"):
+        if wanted in (str(name).strip().casefold() for name in (one.name, one.extra.get("public"))):
+            return one
+    return None
+
+
+def hidden(order: Order, options: Options, host: Host) -> str | None:
+    """A sentence where the referrer of the market is not switched on in PlentyONE."""
+    if order.channel is None or set_value(options.referrer_id) is not None:
+        return None
+    entry = market(order.channel, host)
+    if entry is None or entry.extra.get("filterable") is not False:
+        return None
+    return (
+        f"The order referrer {entry.name} ({entry.id}) is not visible in PlentyONE: activate 'Visible in selection' under "
+        "Setup » Orders » Order referrer, then collect the lists again."
+    )
+
+
 def missing(order: Order, options: Options, host: Host) -> list[Missing]:
-    """Every required mapping that this order needs and the settings lack."""
-    return [] if _unmapped(order, options) else _lacking(order, options, host)  # an unmapped store is left out
+    """Every required mapping that this order needs and the settings lack.
+
+    A market's order goes on to states that its own event procedures bring about: those need no mapping, so that a status
+    is asked for only when an order is created (`aim`).
+    """
+    if _unmapped(order, options):  # left out
+        return []
+    told = _lacking(order, options, host)
+    return told if order.channel is None else [one for one in told if one.setting != "status_mapping"]
 
 
 class Lists:
@@ -121,6 +159,14 @@ def _lacking(order: Order, options: Options, host: Host) -> list[Missing]:
         told.append(Missing(f"store {store} is not mapped", "store_mapping"))
     if order.status is not None and set_value(mapped(options, "status_mapping", order.status)) is None:
         told.append(Missing(f"order status '{order.status}' of store {store} is not mapped", "status_mapping"))
+    if referrer_of(order, options, host) is None:
+        told.append(
+            Missing(
+                f"{order.channel} is not among PlentyONE's collected order referrers: activate it there under Setup » "
+                "Orders » Order referrer and collect the lists again, or choose an order referrer",
+                "referrer_id",
+            )
+        )
     row = mapped(options, "payment_mapping", order.payment.method)
     if not row or set_value(row.get("method_id")) is None:
         told.append(
@@ -147,7 +193,7 @@ def aim(order: Order, options: Options, host: Host, system_currency: str | None,
     """
     if _unmapped(order, options) and not exists:
         raise SkipRecord(f"store {store_of(order)} is not mapped", setting="only_mapped_stores")
-    told = [one for one in _lacking(order, options, host) if not (exists and one.setting == "status_mapping")]
+    told = [one for one in _lacking(order, options, host) if not (exists and one.setting in LATER)]
     if told:
         raise RecordFailed(f"Order {order.number}: {'; '.join(told)}", setting=told[0].setting)
     store = mapped(options, "store_mapping", order.store) or {}
@@ -164,7 +210,7 @@ def aim(order: Order, options: Options, host: Host, system_currency: str | None,
         plenty_id=client,
         language=str(store.get("language") or extra.get("language") or "de"),
         currency=str(currency).strip().upper() if currency else None,
-        referrer=set_value(options.referrer_id) or WEB_SHOP,
+        referrer=referrer_of(order, options, host) or WEB_SHOP,
         status=set_value(mapped(options, "status_mapping", order.status)),
         method=ident(row["method_id"]),
         pays=pays,

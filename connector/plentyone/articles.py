@@ -6,7 +6,7 @@ VAT rate, as a shop shows it. A coupon without tax among taxed goods lowered no 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
@@ -17,7 +17,7 @@ from connector.plentyone.money import share
 from connector.plentyone.reading import ZERO, Fields
 from connector.plentyone.shapes import amount
 from connector.plentyone.totals import Basis, Part, Reckoned, Row, reckon
-from connector.records import Deduction, DeductionKind, LineKind, OrderLine, Residual, cents
+from connector.records import Deduction, DeductionKind, Identifier, LineKind, OrderLine, Residual, cents
 from connector.settings import ident
 
 COUPON, GIFT_CARD, SHIPPING = "4", "5", "6"  # item types
@@ -246,10 +246,27 @@ def _lines(items: Sequence[_Item], reckoned: Reckoned, external: Callable[[Field
             tax_rate=_plain(item.rate),
             parent=_bundle(item.fields, keys, bundle) if item.kind is LineKind.COMPONENT else None,
             external=external(item.fields),
+            identifiers=tuple(identifiers(item.fields)),
             options=tuple(filter(None, (item.fields.text("attributeValues"),))),
             weight_grams=_weight(item.fields),
             extra=_extra(item),
         )
+
+
+def identifiers(item: Fields) -> Iterator[Identifier]:
+    """The serial numbers and IMEIs of an item; of one without any what its movements were identified by."""
+    told = [row.text("serialNumber") or _inner_serial(row) for row in item.rows("serialNumbers")]
+    if not any(told):
+        moved = (row for row in item.rows("transactions") if row.text("status") != "cancelled")
+        told = [row.text("identification") for row in moved]
+    yield from dict.fromkeys(Identifier.of(one) for one in told if one)
+
+
+def _inner_serial(row: Fields) -> str | None:
+    """The number itself, or the record of the item's number that holds it."""
+    if isinstance(inner := row.value("itemSerialNumber"), Mapping):
+        return Fields(row.of, inner, row.path).text("serialNumber")
+    return row.text("itemSerialNumber")
 
 
 def _bundle(item: Fields, keys: set[str], before: str | None) -> str | None:

@@ -13,7 +13,7 @@ from typing import Any
 
 from connector import AccessDenied, Catalogue, ConnectorError, Entry, Payload, RecordFailed, StopRun
 from connector.plentyone.client import PlentyClient
-from connector.plentyone.shapes import amount, key_of, rows, same, wording
+from connector.plentyone.shapes import amount, flag, key_of, rows, same, wording
 from connector.settings import ident
 
 log = logging.getLogger(__name__)
@@ -77,6 +77,13 @@ def _payment_method(row: Payload) -> Entry | None:
     return _named(row, "name", "paymentKey", plugin_key=row.get("pluginKey"), payment_key=row.get("paymentKey"))
 
 
+def _referrer(row: Payload) -> Entry | None:
+    """`filterable` False: it is not visible in selections, so nobody has activated it."""
+    shown = row.get("isFilterable")
+    filterable = None if shown is None else flag(shown)
+    return _named(row, "backendName", "name", public=row.get("name") or None, filterable=filterable)
+
+
 def _webstore(row: Payload) -> Entry | None:
     id = key_of(row, "storeIdentifier", "plentyId")
     if id is None:
@@ -135,7 +142,7 @@ def _reason(row: Payload) -> Entry | None:
 LISTINGS = (
     Listing("order_status", "/rest/orders/statuses", _status),
     Listing("payment_method", "/rest/payments/methods", _payment_method),
-    Listing("referrer", "/rest/orders/referrers", lambda row: _named(row, "backendName", "name")),
+    Listing("referrer", "/rest/orders/referrers", _referrer),
     Listing("webstore", "/rest/webstores", _webstore),
     Listing("warehouse", "/rest/stockmanagement/warehouses", lambda row: _named(row, "name")),
     Listing("country", "/rest/orders/shipping/countries", _country, {"with": "states"}),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import threading
 from collections.abc import Iterator, Mapping, Sequence
@@ -23,6 +24,7 @@ BATCH_LARGEST = 20
 REFUSED_SECONDS = 86_400.0  # batches are tried again after so long where there are none
 ODD_SECONDS = 600.0  # ... and where one of them answered oddly
 PAGE_SIZE = 100
+PDF = b"%PDF"
 NUMBERED = re.compile(r"/\d+(?=/|$)")
 
 
@@ -74,6 +76,14 @@ class PlentyClient(Client):
         self._here.side.land(flight, answer.headers, self._refusal(answer))
         if self._here.token and answer.status != 401:
             self.session.accepted()
+
+    def _body(self, response: requests.Response) -> str:
+        """A file is kept as it is; what stands for it in the data log says how large it is."""
+        text = super()._body(response)
+        if not response.content.startswith(PDF):
+            return text
+        self._here.file = response.content
+        return json.dumps({"file": f"a PDF of {len(response.content):,} bytes"})
 
     def judge(self, answer: Answer, write: bool) -> None:
         if answer.status == 401 and self._here.token:
@@ -135,6 +145,15 @@ class PlentyClient(Client):
         except NotFound:
             return None
 
+    def file(self, path: str, reference: str | None = None) -> bytes:
+        """A PDF. Raises RetryLater when something else comes."""
+        self._here.file = None
+        answer = self.call("GET", path, reference=reference, tries=2)
+        found, self._here.file = self._here.file, None
+        if found is None:
+            raise RetryLater(f"{self.account.name}: GET {path} answered without a PDF: {answer.excerpt(120)}")
+        return bytes(found)
+
     def send(
         self, method: str, path: str, body: Any = None, query: Query | None = None, reference: str | None = None
     ) -> Any:
@@ -152,11 +171,13 @@ class PlentyClient(Client):
         *,
         paged: bool = True,
         most: int | None = None,
+        must: bool = False,
         reference: str | None = None,
     ) -> Iterator[Payload]:
         """All rows of a list: an array, or the pages of an envelope to their end, which some systems repeat for ever.
 
-        `paged` False: the list's first page takes no page number. `most` ends after so many pages.
+        `paged` False: the list's first page takes no page number. `most` ends after so many pages. `must`: NotFound where
+        there is no such list, which is an empty one otherwise.
         """
         page = 1
         seen: list[Payload] | None = None
@@ -166,7 +187,7 @@ class PlentyClient(Client):
                 asked["page"] = page
             if paged:
                 asked.setdefault("itemsPerPage", PAGE_SIZE)
-            data = self.find(path, asked, reference)
+            data = (self.get if must else self.find)(path, asked, reference)
             found = rows(data)
             if not isinstance(data, Mapping):
                 yield from found

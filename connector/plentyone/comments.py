@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from html import escape, unescape
 from re import sub
@@ -11,8 +11,10 @@ from typing import Any
 from connector import ConnectorError, InDoubt, Payload, RetryLater
 from connector.plentyone.client import Operation
 from connector.plentyone.work import Work, number
+from connector.records import Identifier, IdentifierKind
 
 PATH = "/rest/comments"
+MARKS = {IdentifierKind.IMEI: "IMEI", IdentifierKind.SERIAL: "serial number"}
 
 
 @dataclass
@@ -44,9 +46,18 @@ def new(work: Work, order_id: str) -> Notes:
 
 
 def words(work: Work) -> list[str]:
-    """What the customer wrote, each text once."""
-    told = [comment.text.strip() for comment in work.order.comments if comment.by_customer]
+    """What the customer wrote, of a market's order also what the market says, each text once. Serial numbers that a new
+    order brings along stand there as well; later they come from PlentyONE itself."""
+    order = work.order
+    told = [comment.text.strip() for comment in order.comments if comment.by_customer or order.channel is not None]
+    if not work.known.finished:
+        told += [f"{line.name}: {named(line.identifiers)}" for line in order.lines if line.identifiers]
     return list(dict.fromkeys(text for text in told if text))
+
+
+def named(told: Iterable[Identifier]) -> str:
+    """Serial numbers in words."""
+    return ", ".join(f"{MARKS[one.kind]} {one.value}" for one in told)
 
 
 def bring(work: Work, order_id: str, *, look: bool) -> int:

@@ -234,6 +234,17 @@ def verify(work: Work, sent: Sent, order: Mapping[str, object], *, adopted: bool
         work.known.note(remark)
 
 
+def split_off(work: Work, order_id: str) -> bool:
+    """Whether sales were split off from the order: what it lacks then, they have."""
+    query = {"parentOrderId": order_id, "orderType": SALES_ORDER, "addOrderItems": False}
+    return any(
+        reference.get("referenceType") == "split"
+        and order_id in (key_of(reference, "originOrderId"), key_of(reference, "referenceOrderId"))
+        for row in work.client.entries("/rest/orders", query, most=2, reference=work.order.number)
+        for reference in rows(row.get("orderReferences"))
+    )
+
+
 def credit_notes(work: Work, order_id: str) -> Iterable[str]:
     """Credit notes (type 4) that were made of the order: such an order is not cancelled."""
     query = {"parentOrderId": order_id, "orderType": 4, "addOrderItems": False}

@@ -100,7 +100,8 @@ class OrderOptions(Settings):
         Choice("referrer"),
         section=STORES,
         label="Order referrer ID",
-        help="The origin shown on the order, its items and its contact. Empty: 1, the web shop.",
+        help="The origin shown on the order, its items and its contact. Empty: for orders of a market the referrer of its "
+        "name, else 1, the web shop.",
         scopes=ALL_SCOPES,
     )
     status_mapping = setting(
@@ -239,8 +240,8 @@ class OrderOptions(Settings):
         section=CUSTOMER,
         label="Address field mapping",
         help="Which field of the shop's address goes to name1 to name4 or address1 to address4. Known are company, "
-        "firstname, middlename, lastname, prefix, suffix, street, region, phone, fax, vat_id and the shop's own "
-        "fields. Fields for the same place are joined. Without a row for street, the street goes to address1 and "
+        "firstname, middlename, lastname, prefix, suffix, street, region, phone, fax, vat_id, additional and the "
+        "shop's own fields. Fields for the same place are joined. Without a row for street, the street goes to address1 and "
         "the house number to address2.",
         default=ADDRESS_FIELDS,
         scopes=ALL_SCOPES,

@@ -46,7 +46,7 @@ from connector.plentyone import (
     tags,
 )
 from connector.plentyone.addresses import Wanted
-from connector.plentyone.aims import Lists, aim, known_rate, missing, unknown
+from connector.plentyone.aims import Lists, aim, hidden, known_rate, missing, unknown
 from connector.plentyone.answers import Invalid, NotFound, Refused
 from connector.plentyone.client import PlentyClient
 from connector.plentyone.countries import Countries
@@ -240,6 +240,8 @@ class Orders(Resource):
 
     def _create(self, work: Work) -> Written:
         work.rated()
+        if told := hidden(work.order, work.options, self.host):
+            work.known.note(told)
         vat = self._vat(work.order)
         sent = self._sent(work, vat)
         pair = addresses.wanted(work.order, work.options, self.countries)
@@ -378,6 +380,9 @@ class Orders(Resource):
         if written := comments.bring(work, id, look=True):
             done.append(f"{written} notes added" if written > 1 else "1 note added")
         told, _ = existing.differences(sent, order)
+        if told and existing.split_off(work, id):
+            work.known.note(f"Order {id} was split in PlentyONE; its items are not compared any more.")
+            told = []
         if told:
             raise RecordFailed(
                 f"Order {work.order.number} and its PlentyONE order {id} no longer agree: {'; '.join(told)}. Items are "

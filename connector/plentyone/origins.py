@@ -76,7 +76,7 @@ def _order(body: Any, order: Order) -> dict[str, Origin]:
     known = {
         "typeId": FIXED,
         "plentyId": Origin(path="store", setting="store_mapping", row=order.store),
-        "referrerId": Origin(setting="referrer_id"),
+        "referrerId": Origin(path="channel" if order.channel else None, setting="referrer_id"),
         "statusId": Origin(path="status", setting="status_mapping", row=order.status),
         "relations.*.referenceId": MADE,
         "addressRelations.*.addressId": MADE,

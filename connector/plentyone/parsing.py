@@ -17,6 +17,7 @@ from connector.plentyone import articles
 from connector.plentyone.addresses import BILLING, DELIVERY
 from connector.plentyone.countries import WELL_KNOWN
 from connector.plentyone.existing import CANCELLED, EXTERNAL_ID
+from connector.plentyone.journal import PASSED
 from connector.plentyone.reading import Fields, moment, snake
 from connector.plentyone.relatives import RELATIVES
 from connector.records import (
@@ -31,6 +32,7 @@ from connector.records import (
     OrderLine,
     Package,
     Part,
+    Passed,
     Payment,
     cents,
 )
@@ -119,6 +121,7 @@ class Parser:
             shares=family.shares,
             documents=tuple(_documents(order)),
             packages=tuple(self._packages(order, lines, profile)),
+            passed=tuple(_passed(order)),
         )
 
     def _entry(self, kind: str, id: str | None) -> Entry | None:
@@ -285,6 +288,12 @@ def _date(order: Fields, type_id: int) -> datetime | None:
     return moment(order.typed("dates", type_id, "date"))
 
 
+def _passed(order: Fields) -> Iterator[Passed]:
+    """The statuses that were read along, oldest first (see `journal`)."""
+    for row in order.rows(PASSED):
+        yield Passed(status=row.code("statusId"), at=row.moment("createdAt"))
+
+
 def _refund(order: Fields) -> str | None:
     if own := order.typed("properties", REFUND):
         return own
@@ -402,12 +411,15 @@ def _attributes(order: Fields) -> Mapping[str, str]:
 
 def _extra(order: Fields, money: Fields, name: Callable[[str, str | None], str | None]) -> Mapping[str, object]:
     referrer = None if (id := order.text("referrerId")) is None else ident(id)
+    placed = _addressed(order, DELIVERY) or _addressed(order, BILLING)
     told = {
         "referrer": referrer,
         "referrer_name": name("referrer", referrer),
+        "country_id": placed.id("countryId") if placed else None,
         "type": order.code("typeId"),
         "lock_status": order.text("lockStatus"),
         "invoice_total": str(cents(money.amount("invoiceTotal"))),
         "net": money.flag("isNet") or order.flag("isNet"),
+        "split": any(row.text("referenceType") == "split" for row in order.rows("originOrderReferences")) or None,
     }
     return {name: value for name, value in told.items() if value is not None}

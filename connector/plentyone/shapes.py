@@ -12,7 +12,11 @@ from connector.settings import ident
 
 def wire(value: Any) -> Any:
     """An id or amount as PlentyONE wants it written: a plain number where it is one, else the text itself."""
+    if type(value) is int:
+        return value
     text = ident(value)
+    if text.isascii() and text.isdigit():
+        return int(text)
     try:
         number = Decimal(text)
     except InvalidOperation:
@@ -25,7 +29,7 @@ def amount(value: Any) -> Decimal | None:
     if value is None or isinstance(value, bool):
         return None
     try:
-        number = Decimal(str(value).strip())
+        number = value if type(value) is Decimal else Decimal(str(value).strip())
     except InvalidOperation:
         return None
     return number if number.is_finite() else None

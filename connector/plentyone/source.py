@@ -66,6 +66,7 @@ class Source:
         self.client = client
         self.host = host
         self.loaded: Sequence[str] = NEEDED
+        self.types: Sequence[str] = READ
 
     @cached_property
     def parser(self) -> Parser:
@@ -79,7 +80,7 @@ class Source:
                 [*(NEEDED if chosen is None else chosen), *(one for name in asked for one in FOR.get(name, ()))]
             )
         )
-        query = {**self._with(), "orderType": ",".join(READ)}
+        query = {**self._with(), "orderType": ",".join(self.types)}
         windows = Windows(self.client, int(options.get("page_size") or 100), self._now, query)
         for batch in windows.batches(since, options.get("initial_from")):
             yield Page(records=self._records(batch.rows), total=batch.total, mark=batch.mark)
@@ -126,11 +127,11 @@ class Source:
                 made[key] = row
                 if key_of(row, "typeId") in PARENTS:
                     waiting.append(key)
-        wanted = [row for row in made.values() if key_of(row, "typeId") in READ]
+        wanted = [row for row in made.values() if key_of(row, "typeId") in self.types]
         return self._records(sorted(wanted, key=lambda row: int(str(key_of(row)))))
 
     def latest(self, count: int) -> Sequence[Found]:
-        query = {"orderType": ",".join(READ), "sortBy": "id", "sortOrder": "desc", "itemsPerPage": count}
+        query = {"orderType": ",".join(self.types), "sortBy": "id", "sortOrder": "desc", "itemsPerPage": count}
         return self._records(list(self._all({**query, **self._with()}, most=1))[:count])
 
     def admits(self, record: Order, options: Options) -> None:

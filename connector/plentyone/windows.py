@@ -68,11 +68,13 @@ class Listed:
 
 @dataclass
 class Batch:
-    """Some rows of the list. `mark`: how far everything was read with them; `total`: about how many there are."""
+    """Some rows of the list. `mark`: how far everything was read with them; `total`: about how many there are; `end`: of
+    the window that they were found in."""
 
     rows: list[Any]
     mark: str | None = None
     total: int | None = None
+    end: datetime | None = None
 
 
 def w3c(at: datetime) -> str:
@@ -116,7 +118,7 @@ class Windows:
             if parts := self._parts(window, first, limit):
                 waiting += reversed(parts)
                 continue
-            last = Batch([])
+            last = Batch([], end=window.end)
             whole = False
             for rows in self._walk(window, first):
                 if rows is None:
@@ -124,7 +126,7 @@ class Windows:
                     break
                 if last.rows:
                     yield last
-                last = self._batch(rows)
+                last = self._batch(rows, window.end)
             if whole:
                 last.mark = json.dumps({"until": w3c(min(window.end, limit))})
             if last.rows or last.mark:
@@ -133,9 +135,10 @@ class Windows:
                 return
             self.before, self.seen = self.seen, set()
 
-    def _batch(self, rows: list[Any]) -> Batch:
+    def _batch(self, rows: list[Any], end: datetime) -> Batch:
         self.read += len(rows)
-        return Batch(rows, total=max(self.expected, self.read) if self.expected is not None else None)
+        total = max(self.expected, self.read) if self.expected is not None else None
+        return Batch(rows, total=total, end=end)
 
     def _parts(self, window: Window, first: Listed, now: datetime) -> list[Window]:
         """Smaller windows in place of this one; none where it is read as it is."""

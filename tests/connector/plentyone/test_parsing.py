@@ -385,3 +385,10 @@ def test_bad_payloads_are_said_by_order_field_and_value(change: Callable[[Payloa
 def test_a_sale_that_is_handled_together_with_others_was_not_made_from_them(kind: str, origin: str | None) -> None:
     references = [{"orderId": 700003, "originOrderId": 700001, "referenceOrderId": 700001, "referenceType": kind}]
     assert parse(order("10.00", item(31, "10.00"), id=700003, orderReferences=references)).fulfilment.origin == origin
+
+
+@pytest.mark.parametrize(("kind", "split"), [("split", True), ("delivery", None), (None, None)])
+def test_a_sale_that_others_were_split_off_from_says_so(kind: str | None, split: bool | None) -> None:
+    rows = [{"orderId": 700003, "originOrderId": 700001, "referenceOrderId": 700001, "referenceType": kind}]
+    told = parse(order("10.00", item(31, "10.00"), originOrderReferences=rows if kind else []))
+    assert told.extra.get("split") == split
