@@ -3,6 +3,7 @@
 # make test      the whole suite; the browser tests need Chromium
 # make check     format, lint, types and the quick unit tests on SQLite: before every commit
 # make bench     how fast it is
+# make count     how many lines a plugin has, and how many came or changed outside it
 # make words     bring the catalogues of translations up to date
 # make pictures  take the README's pictures anew, with Chromium
 # make lock      write constraints.txt anew, from the newest versions that setup.cfg allows
@@ -15,14 +16,19 @@ PORT ?= 8080
 VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
-UNIT := $(wildcard tests/connector tests/profiles tests/scheduler tests/sandbox tests/admin)
-# whole processes, killed and started again and again, and thousands of odd inputs (besides them, single tests
+UNIT := $(wildcard tests/connector tests/profiles tests/scheduler tests/admin)
+# whole processes, killed and started again and again, thousands of odd inputs, the stand-ins themselves (besides, single tests
 # are marked slow): `make test` runs them
 SLOW := tests/admin/test_demo.py tests/admin/test_fuzz.py tests/admin/test_cli.py tests/scheduler/test_many_planners.py \
-	tests/scheduler/test_clock.py tests/profiles/test_machine.py tests/connector/plentyone/test_exactly_once.py
+	tests/scheduler/test_clock.py tests/profiles/test_machine.py tests/connector/test_papers_to_books.py \
+	$(addprefix tests/connector/plentyone/test_,exactly_once.py following.py) \
+	$(addprefix tests/connector/magento/test_,cursor.py matrix.py placing.py acting.py refunding.py)
 PYTEST := $(BIN)/python -m pytest -n auto --dist worksteal
 
-.PHONY: install demo test check bench words pictures lock clean
+# without bytecode every test process compiles the tests anew, pytest's assertions too: 10 s each
+unexport PYTHONDONTWRITEBYTECODE
+
+.PHONY: install demo test check bench count words pictures lock clean
 
 install: $(INSTALLED)
 
@@ -45,6 +51,9 @@ check: install
 
 bench: install
 	for file in bench/*.py; do echo "$$file"; $(BIN)/python "$$file" || exit 1; done
+
+count: install
+	$(BIN)/python docs/count.py
 
 words: install
 	$(BIN)/python -m admin.translations.extract

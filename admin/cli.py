@@ -326,6 +326,16 @@ def collect(connection: str | None) -> int:
     return 0 if good else 1
 
 
+@cli.command()
+@click.argument("connection")
+def hook(connection: str) -> None:
+    """The address on this host that the system of CONNECTION may call (POST) when something happened to an order."""
+    from admin import hooks
+
+    with open_database().reading() as session:
+        show(hooks.path(configuration.connection(session, connection).id))
+
+
 def _connections(database: Database, name: str | None) -> Sequence[models.Connection]:
     with database.reading() as session:
         if name is not None:

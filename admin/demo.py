@@ -97,7 +97,7 @@ def run(
 
 def _set_up(database: Database, file: str, addresses: dict[str, str]) -> Document:
     """Store what a file says, forget what was known of earlier stand-ins, and collect their lists."""
-    text = Template((HERE / file).read_text(encoding="utf-8")).substitute(addresses, password=SYSTEM_PASSWORD)
+    text = scene(file, addresses)
     document = configuration.read(text)
     with database.session() as session:
         refuse_foreign(session, document)
@@ -106,6 +106,11 @@ def _set_up(database: Database, file: str, addresses: dict[str, str]) -> Documen
     for spec in document.connections:
         _collect(database, spec.name)
     return document
+
+
+def scene(file: str, addresses: dict[str, str]) -> str:
+    """What a file sets up, with the addresses of the stand-ins."""
+    return Template((HERE / file).read_text(encoding="utf-8")).substitute(addresses, password=SYSTEM_PASSWORD)
 
 
 def _play_market(database: Database, file: str, addresses: dict[str, str], warehouse: str) -> bool:

@@ -201,17 +201,23 @@ def record_columns(entity: str, refs: Sequence[Ref], key_ref: str = "id", status
     """
     first = [
         Column(key="number", label=_("{entity} ID", entity=entity), kind="record", sort="number"),
-        Column(key="customer", label=_("Customer ID")),
-        Column(key="status", label=_("Status"), kind="status"),
+        Column(key="customer", label=_("Customer ID"), sort="customer"),
+        Column(key="status", label=_("Status"), kind="status", sort="status"),
     ]
     ids = [
-        Column(key=f"ref:{ref.key}", label=_(ref.label), kind="id" if ref.key == key_ref else "minor") for ref in refs
+        Column(
+            key=f"ref:{ref.key}",
+            label=_(ref.label),
+            kind="id" if ref.key == key_ref else "minor",
+            sort=f"ref:{ref.key}",
+        )
+        for ref in refs
     ]
-    message = [Column(key="message", label=_("Message"), kind="message")]
+    message = [Column(key="message", label=_("Message"), kind="message", sort="message")]
     times = [
         Column(key="created_at", label=_("Created At"), kind="time", sort="created"),
         Column(key="updated_at", label=_("Updated At"), kind="time", sort="updated"),
-        Column(key="processed_at", label=_("Processed At"), kind="time"),
+        Column(key="processed_at", label=_("Processed At"), kind="time", sort="processed_at"),
     ]
     early = status in ("failed", "skipped", "pending")
     return [*first, *message, *ids, *times] if early else [*first, *ids, *message, *times]
@@ -220,13 +226,13 @@ def record_columns(entity: str, refs: Sequence[Ref], key_ref: str = "id", status
 def more_record_columns() -> list[Column]:
     """What is known besides; shown to whoever chooses it."""
     return [
-        Column(key="kind", label=_("Kind"), kind="kind"),
-        Column(key="amount", label=_("Amount")),
-        Column(key="store", label=_("Store")),
-        Column(key="source_status", label=_("Status at the source")),
-        Column(key="source_created_at", label=_("Created at the source"), kind="time"),
-        Column(key="attempts", label=_("Attempts")),
-        Column(key="next_attempt_at", label=_("Next attempt"), kind="time"),
+        Column(key="kind", label=_("Kind"), kind="kind", sort="kind"),
+        Column(key="amount", label=_("Amount"), sort="amount"),
+        Column(key="store", label=_("Store"), sort="store"),
+        Column(key="source_status", label=_("Status at the source"), sort="source_status"),
+        Column(key="source_created_at", label=_("Created at the source"), kind="time", sort="source_created_at"),
+        Column(key="attempts", label=_("Attempts"), sort="attempts"),
+        Column(key="next_attempt_at", label=_("Next attempt"), kind="time", sort="next_attempt_at"),
     ]
 
 

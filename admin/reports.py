@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 
 from admin.configuration import Unknown, near
 from admin.screen import show_json
+from admin.views.present import KINDS
 from profiles import history as asked
 from profiles import models
 from profiles.sync import Result
@@ -49,7 +50,7 @@ def records(session: Session, profile_id: int, status: str | None = None) -> Ite
 
 
 def _record(row: models.SyncRecord) -> dict[str, Any]:
-    keys = ("source_id", "source_number", "target_id", "status", "message", "attempts")
+    keys = ("source_id", "source_number", "target_id", "kind", "status", "message", "attempts")
     return {**_values(row, keys), "refs": row.refs or {}, "updated_at": row.updated_at}
 
 
@@ -66,6 +67,11 @@ def bare(message: str | None, number: str | None) -> str:
         return message
     rest = message[found.end() :]
     return rest if FIELD.match(rest) else rest[:1].upper() + rest[1:]
+
+
+def kind(one: dict[str, Any]) -> str:
+    """What belongs to a sale in a word ("delivery", "credit note"); empty for the sale itself."""
+    return KINDS.get(one["kind"], one["kind"]) if one["kind"] else ""
 
 
 def cells(one: dict[str, Any], keys: Iterable[str]) -> tuple[Any, ...]:

@@ -323,6 +323,10 @@ class Client:
             raise InDoubt(said) if write else RetryLater(said)
         raise StopRun(f"{where} answered {answer.status}: {answer.excerpt()}")
 
+    def complaint(self, answer: Answer) -> str | None:
+        """What an answer complains of, for the data log; None when it is good. A batch can fail in part and answer 200."""
+        return None if answer.ok else answer.excerpt()
+
     def shown(self, path: str) -> str:
         """A path as it stands in messages and on record: without what gives access to something."""
         return path
@@ -466,8 +470,7 @@ class Client:
             if not answer.ok and (shown := self.veil.text(text)) != text:
                 answer.text, answer.data = shown, self.veil.data(answer.data)
             self.after(answer, write)
-            if not answer.ok:
-                error = answer.excerpt()
+            error = self.complaint(answer)
             if status in (301, 302, 303, 307, 308):
                 target = response.headers.get("Location", "another address")
                 raise StopRun(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -74,20 +75,36 @@ def database_url(request: pytest.FixtureRequest, home: Path, monkeypatch: pytest
             yield url
 
 
+@pytest.fixture(scope="session")
+def migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A SQLite file with all tables, migrated once and copied for each test: migrating takes 70 ms, a copy none."""
+    file = tmp_path_factory.mktemp("migrated") / "pattern.db"
+    made = Database(f"sqlite:///{file}")
+    made.upgrade()
+    with made.engine.connect() as connection:
+        connection.exec_driver_sql("COMMIT")
+        connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
+    made.engine.dispose()
+    return file
+
+
 @pytest.fixture
-def database(database_url: str) -> Iterator[Database]:
+def database(database_url: str, migrated: Path) -> Iterator[Database]:
     """A database with all tables, on both engines."""
     made = Database(database_url)
-    made.upgrade()
+    if made.sqlite:
+        shutil.copyfile(migrated, str(made.engine.url.database))
+    else:
+        made.upgrade()
     yield made
     made.engine.dispose()
 
 
 @pytest.fixture
-def sqlite(home: Path) -> Iterator[Database]:
+def sqlite(home: Path, migrated: Path) -> Iterator[Database]:
     """A SQLite database with all tables, where the engine makes no difference."""
-    made = Database(f"sqlite:///{home / 'test.db'}") if home.mkdir(exist_ok=True) is None else None
-    assert made is not None
-    made.upgrade()
+    home.mkdir(exist_ok=True)
+    shutil.copyfile(migrated, home / "test.db")
+    made = Database(f"sqlite:///{home / 'test.db'}")
     yield made
     made.engine.dispose()

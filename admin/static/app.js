@@ -59,7 +59,13 @@ setInterval(freshen, 20000);
 // chosen rows: the bar of actions shows how many
 function count(form) {
   const boxes = [...form.querySelectorAll("input[data-row]")];
-  const chosen = boxes.filter((box) => box.checked).length;
+  const ticked = boxes.filter((box) => box.checked);
+  const chosen = ticked.length;
+  for (const button of form.querySelectorAll("button[data-fits]")) { // only what the state of the chosen ones allows
+    const fits = ticked.filter((box) => button.dataset.fits.split(" ").includes(box.dataset.row)).length;
+    button.hidden = fits === 0;
+    button.querySelector("[data-part]").textContent = fits < chosen ? ` (${fits})` : "";
+  }
   const bar = form.querySelector("[data-chosen]");
   if (bar) bar.hidden = chosen === 0;
   const said = form.querySelector("[data-count]");

@@ -87,6 +87,16 @@ for (const form of document.querySelectorAll("form[data-new-profile]")) {
     if (own) return;
     name.value = suggested[kind()] || "";
   };
+  // a source knows how often it is usually read; a line that somebody typed stays
+  const crons = JSON.parse(form.dataset.crons || "{}");
+  const line = form.elements.cron;
+  let usualLine = line.value;
+  const often = () => {
+    const known = crons[`${entity.value}/${from.value}`];
+    if (!known || line.value !== usualLine || known === line.value) return;
+    usualLine = line.value = known;
+    line.dispatchEvent(new Event("input", { bubbles: true }));
+  };
   name.addEventListener("input", () => {
     own = Boolean(name.value);
   });
@@ -95,7 +105,9 @@ for (const form of document.querySelectorAll("form[data-new-profile]")) {
     if (event.target === from || event.target === to) ends = true;
     else if (!ends && usual[kind()]) [from.value, to.value] = usual[kind()];
     fit();
+    fit(); // what the other end gave up may be free for this one
     suggest();
+    if ([entity, from, to].includes(event.target) || event.target.name === "direction") often();
   });
   fit();
   suggest();

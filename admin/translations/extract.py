@@ -23,6 +23,7 @@ from babel.messages.pofile import read_po, write_po
 from admin.derive import Words
 from admin.views.words import LANGUAGES
 from connector import registry, settings
+from connector.procedures import EVENTS, ORDER_TYPE, ORDER_TYPES
 from connector.settings import Section, Settings, declared
 from profiles.settings import EngineOptions, SettlingOptions
 
@@ -36,6 +37,7 @@ SAYING = {
     "once",
 }  # fmt: skip
 DIRECTIONS = ("export", "import")
+ENTITIES = ("order", "return", "event")
 KEYWORDS = {"message", "said", "error", "reason"}
 NAMES = {"said", "message", "text", "told", "what", "items", "paid", "remark"}
 
@@ -58,6 +60,8 @@ def catalogues() -> Iterator[tuple[Path, list[str]]]:
         *_of_schema(EngineOptions),
         *_of_schema(SettlingOptions),
         *(one.label for one in vars(settings).values() if isinstance(one, Section)),
+        *(one.label for one in EVENTS),
+        *(ORDER_TYPE.label, *(label for _, label in ORDER_TYPES)),
     ]
     for folder in (ROOT / "profiles", ROOT / "scheduler", ROOT / "connector"):
         for file in sorted(folder.glob("*.py")):
@@ -68,7 +72,7 @@ def catalogues() -> Iterator[tuple[Path, list[str]]]:
         if plugin.connector is None:
             continue
         file = Path(sys.modules[plugin.connector.__module__].__file__ or "")
-        if ROOT not in file.parents:
+        if ROOT / "connector" not in file.parents:  # a stranger brings his own
             continue
         texts = [*_declared(plugin.connector)]
         for source in sorted(file.parent.rglob("*.py")):
@@ -94,7 +98,8 @@ def _of_schema(*schemas: type[Settings]) -> Iterator[str]:
         for text in (one.label, one.help, one.section.label):
             yield text
             if "{" in text:
-                yield from (Words(direction=direction, entity="order")(text) for direction in DIRECTIONS)
+                for entity in ENTITIES if "{entity}" in text else ENTITIES[:1]:
+                    yield from (Words(direction=direction, entity=entity)(text) for direction in DIRECTIONS)
         yield from _of_field(one.field)
 
 
@@ -120,6 +125,11 @@ def _declared(connector: Any) -> Iterator[str]:
         yield resource.label
         yield from (ref.label for ref in resource.refs)
         yield from _of_schema(resource.SourceOptions, resource.TargetOptions)
+        for procedure in getattr(resource, "procedures", ()):
+            yield from (procedure.label, procedure.help, procedure.template.name)
+            yield from _of_schema(procedure.Options)
+        for filter in getattr(resource, "filters", ()):
+            yield from (filter.label, *(label for _, label in filter.choices))
 
 
 # sentences that are stored
@@ -139,6 +149,8 @@ def sentences(file: Path) -> Iterator[str]:
             if name == "Finding":
                 for keyword in node.keywords:
                     yield from _text(keyword.value)
+                    if keyword.arg == "name" and isinstance(keyword.value, ast.Constant):  # often one word: "Sign-in"
+                        yield str(keyword.value.value)
                 for argument in node.args:
                     yield from _text(argument)
         elif (isinstance(node, ast.Assign) and any(getattr(one, "id", "") in NAMES for one in node.targets)) or (

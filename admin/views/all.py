@@ -14,6 +14,7 @@ from admin.views.language import Language
 from admin.views.login import Login
 from admin.views.options import ExportSettings
 from admin.views.orders import Orders
+from admin.views.procedures import EventProcedures
 from admin.views.profile import NewProfile, ProfileSettings
 from admin.views.profiles import Profiles
 from admin.views.record_history import RecordHistory
@@ -33,6 +34,7 @@ def all_views(db: Database) -> list[View]:
         Dashboard(db, name=later("Dashboard"), endpoint="dashboard", url="/", icon="dashboard"),
         Profiles(db, name=later("Profiles"), endpoint="profiles", url="/profiles", icon="profiles"),
         Orders(db, name=later("Orders"), endpoint="orders", url="/orders", icon="orders"),
+        EventProcedures(db, name=later("Event procedures"), endpoint="procedures", url="/procedures", icon="event"),
         Schedule(db, name=later("Schedule"), endpoint="schedule", url="/schedule", icon="clock"),
         Connections(db, name=later("Connections"), endpoint="connections", url="/connections", icon="connections"),
         Log(db, name=later("Data log"), endpoint="log", url="/log", icon="log"),

@@ -54,6 +54,7 @@ _ACTIONS = (
     later("logged out"),
     later("failed to log in"),
     later("changed role"),
+    later("changed event procedures"),
     later("unlocked"),
     later("reset password"),
     later("changed password"),

@@ -21,14 +21,17 @@ from admin.configuration import ConnectionSpec, Wrong, save_connection
 from admin.configuration.connections import ConnectionPlan
 from admin.views import jobs
 from admin.views.base import View, by, expose
+from admin.views.collected import label
 from admin.views.frame import faults_by_path
+from admin.views.inputs import Catalogues, Input, Item, no_catalogues
+from admin.views.options import lists_of
 from admin.views.words import _, told
 from connector import Connector, Finding
 from connector.registry import connector as find_connector
 from connector.registry import plugins
 from connector.settings import declared
 from profiles.db import Database, DatabaseTrouble
-from profiles.models import Connection
+from profiles.models import CatalogueEntry, Connection
 from profiles.secrets import HIDDEN, seal, unseal
 from profiles.trying import check_unsaved
 
@@ -110,6 +113,7 @@ class Draft:
     code: str
     name: str = ""
     base_url: str = ""
+    active: bool | None = None  # None: as it is
     credentials: Mapping[str, Any] = field(default_factory=dict)
     shown: Mapping[str, Any] = field(default_factory=dict)
     typed: Mapping[str, str] = field(default_factory=dict)  # secrets that were typed into this form
@@ -120,7 +124,11 @@ class Draft:
     @property
     def spec(self) -> ConnectionSpec:
         return ConnectionSpec(
-            name=self.name, connector=self.code, base_url=self.base_url, credentials=dict(self.credentials)
+            name=self.name,
+            connector=self.code,
+            base_url=self.base_url,
+            credentials=dict(self.credentials),
+            active=self.active,
         )
 
 
@@ -145,6 +153,7 @@ def _given(code: str, stored: Mapping[str, Any]) -> Draft:
         code=code,
         name=request.form.get("connection_name", "").strip(),
         base_url=request.form.get("connection_address", "").strip(),
+        active={"yes": True, "no": False}.get(request.form.get("connection_active", "")),
         credentials={**values, **kept},
         shown={**stored, **{name: value for name, value in given.items() if value != HIDDEN}},
         typed={name: given[name] for name in secret & given.keys() if isinstance(given[name], str)},
@@ -229,14 +238,10 @@ def _page(view: View, draft: Draft) -> str:
         for path, said in draft.problems.items()
         if path.startswith("credentials.")
     }
-    groups = derive.groups(settings, draft.shown, problems=inner)
+    entries = _own(view.database, draft.row)
+    groups = derive.groups(settings, draft.shown, problems=inner, catalogues=entries)
     for group in groups:
-        group.inputs[:] = [
-            replace(one, hint=_("Kept as you typed it. Leave it empty, or type another one."))
-            if _kept(one, draft)
-            else one
-            for one in group.inputs
-        ]
+        group.inputs[:] = [_said_of(one, draft) for one in group.inputs]
     return view.render(
         "connection_form.html",
         row=draft.row,
@@ -245,7 +250,9 @@ def _page(view: View, draft: Draft) -> str:
         label=made.label,
         name=draft.name if draft.row or draft.name or draft.problems else _free_name(view.database, made),
         base_url=draft.base_url,
+        active=(draft.row is None or draft.row.active) if draft.active is None else draft.active,
         groups=groups,
+        lists=lists_of(groups),
         problems={path: said for path, said in draft.problems.items() if not path.startswith("credentials.")},
         wrong=bool(draft.problems),
         findings=draft.findings,
@@ -255,8 +262,32 @@ def _page(view: View, draft: Draft) -> str:
     )
 
 
-def _kept(one: Any, draft: Draft) -> bool:
-    return one.kind == "secret" and one.setting in draft.typed and not one.value
+def _said_of(one: Input, draft: Draft) -> Input:
+    """With what there is to know about it in this form."""
+    if one.kind == "secret" and one.setting in draft.typed and not one.value:
+        return replace(one, hint=_("Kept as you typed it. Leave it empty, or type another one."))
+    if one.collect and draft.row is None:
+        said = _("Its list is collected when the connection is saved. Choose then, or type the id now.")
+        return replace(one, hint=said, collect="")
+    if one.collect:
+        said = _("Its list is not collected yet. Press Collect on the page of the connection, or type the id.")
+        return replace(one, hint=said, collect="")
+    return one
+
+
+def _own(database: Database, row: Connection | None) -> Catalogues:
+    """What was collected from this connection itself: settings of an account choose from its own lists."""
+    if row is None:
+        return no_catalogues
+
+    def entries(side: str, kind: str) -> Sequence[Item]:
+        entry = CatalogueEntry
+        mine = select(entry).where(entry.connection_id == row.id, entry.kind == kind).order_by(entry.id)
+        with database.reading() as session:
+            found = session.scalars(mine).all()
+        return [Item(value=one.entry, label=label(one.entry, one.name), name=one.name) for one in found]
+
+    return entries
 
 
 def _free_name(database: Database, made: type[Connector]) -> str:

@@ -11,24 +11,32 @@ from flask.typing import ResponseReturnValue
 from sqlalchemy import Select, delete, func, or_, select
 from sqlalchemy.orm import Session
 
-from admin import audit
-from admin.configuration import Wrong, delete_connection
-from admin.views import jobs
+from admin import audit, hooks
+from admin.auth import may_here
+from admin.configuration import ConnectionSpec, Wrong, delete_connection, kept_by_rule, save_connection
+from admin.views import chores, jobs
 from admin.views.base import View, by, expose
 from admin.views.collected import label
 from admin.views.gauges import gauges
 from admin.views.listing import clean, like
 from admin.views.profile import system_label
-from admin.views.words import _, n_
-from connector import Finding
+from admin.views.words import _, later, n_, told
+from connector import Finding, registry
 from connector.registry import Plugin, plugins
 from profiles.db import now
+from profiles.events import ENTITY
 from profiles.hosting import insert_or_ignore
 from profiles.models import CatalogueEntry, Connection, Profile
 from profiles.wiring import last_findings
 
 ENTRIES_SHOWN = 200
 LONGEST_ENTRY = 255
+# why the configuration keeps an account, for the translators (`told` finds these patterns again)
+_KEPT = (
+    later("It is active. Deactivate it first: only an inactive account can be deleted."),
+    later("{n} order is connected with it, so it cannot be deleted."),
+    later("{n} orders are connected with it, so it cannot be deleted."),
+)
 
 
 class Connections(View):
@@ -66,6 +74,10 @@ class Connections(View):
                 more=more,
                 beyond=bool(request.args.get("beyond")),
                 users=users_of(session, connection_id),
+                kept=kept_by_rule(session, row),
+                duties=chores.duties(self.database, row),
+                chores=chores.find(session, row),
+                hook=_hook(row),
                 named=label,
             )
 
@@ -75,7 +87,8 @@ class Connections(View):
         with self.database.reading() as session:
             row = self._row(session, connection_id)
             others = session.scalar(select(func.count()).select_from(Connection).where(Connection.id != row.id)) or 0
-        return self.render("connection_ready.html", **self._told(row, plugins()), alone=others == 0)
+        lacking = [one for one in chores.duties(self.database, row) if not one.ok]
+        return self.render("connection_ready.html", **self._told(row, plugins()), alone=others == 0, lacking=lacking)
 
     @expose("/<int:connection_id>/state.json")
     def state(self, connection_id: int) -> ResponseReturnValue:
@@ -84,7 +97,8 @@ class Connections(View):
             row = self._row(session, connection_id)
             others = session.scalar(select(func.count()).select_from(Connection).where(Connection.id != row.id)) or 0
         told = self._told(row, plugins())
-        html = render_template("connection_parts.html", **told, alone=others == 0)
+        lacking = [one for one in chores.duties(self.database, row) if not one.ok]
+        html = render_template("connection_parts.html", **told, alone=others == 0, lacking=lacking)
         parts = dict(part.split("-->", 1) for part in html.split("<!--part:")[1:])
         return jsonify(
             busy=told["test"].busy or told["collect"].busy,
@@ -113,6 +127,41 @@ class Connections(View):
             flash(reason, "bad")
         back = ".ready" if request.form.get("from") == "ready" else ".one"
         return redirect(url_for(back, connection_id=connection_id))
+
+    @expose("/<int:connection_id>/switch", methods=["POST"])
+    def switch(self, connection_id: int) -> ResponseReturnValue:
+        """An inactive account exchanges nothing; it can still be tested and collected."""
+        active = request.form.get("active") == "yes"
+        try:
+            with self.database.session() as session:
+                row = self._row(session, connection_id)
+                name, was = row.name, row.active
+                spec = ConnectionSpec(name=name, connector=row.connector, base_url=row.base_url, active=active)
+                save_connection(session, spec, by(), now_called=name)
+        except Wrong as error:
+            if active or not was:
+                said = " ".join(told(fault.sentence) for fault in error.faults)
+                flash(_("It cannot be activated: {problem}", problem=said), "bad")
+                return self._back(connection_id)
+            self._deactivate(connection_id)  # that must always be possible
+        if active:
+            flash(_("{name} is active.", name=name), "good")
+        else:
+            flash(_("{name} is inactive: nothing is exchanged with it.", name=name), "good")
+        return self._back(connection_id)
+
+    def _deactivate(self, connection_id: int) -> None:
+        """Past the check of everything else in the connection."""
+        with self.database.session() as session:
+            row = self._row(session, connection_id)
+            row.active, row.updated_at = False, now()
+            changed = {"before": {"active": True}, "after": {"active": False}}
+            audit.note(session, by(), "changed", "connection", row.name, subject_id=row.id, **changed)
+
+    def _back(self, connection_id: int) -> ResponseReturnValue:
+        if request.form.get("back") == "one":
+            return redirect(url_for(".one", connection_id=connection_id))
+        return redirect(url_for(".index"))
 
     @expose("/<int:connection_id>/values", methods=["POST"])
     def add_value(self, connection_id: int) -> ResponseReturnValue:
@@ -189,7 +238,7 @@ class Connections(View):
             with self.database.session() as session:
                 delete_connection(session, name, by())  # it leaves the line of the audit too
         except Wrong as error:
-            flash(str(error), "bad")
+            flash(" ".join(told(fault.sentence) for fault in error.faults), "bad")
             return redirect(url_for(".one", connection_id=connection_id))
         flash(_("The connection {name} was deleted.", name=name), "good")
         return redirect(url_for(".index"))
@@ -302,3 +351,16 @@ def _reason(code: str) -> str:
     if plugin is None:
         return _("No connector {code!r} is installed.", code=code)
     return plugin.reason or "" if plugin.connector is None else ""
+
+
+def _hook(row: Connection) -> str | None:
+    """The address for webhooks of a system that is watched; for who may change the connection, as it is a key."""
+    if not may_here("edit_connection.index"):
+        return None
+    try:
+        made = registry.connector(row.connector)
+    except LookupError:
+        return None
+    if not any(one.entity == ENTITY and one.offers("read") for one in made.resources):
+        return None
+    return request.host_url.rstrip("/") + hooks.path(row.id)

@@ -2,27 +2,51 @@
 
 An index leads either to few records (a number, a customer, a rare status): those are taken and sorted; or along the
 list itself (by time, or by status or customer and id): what else is asked is then looked for row by row, bounded.
+
+A list can be sorted by any column, but by one that has no index only up to SORTED_FREELY records: each index would
+cost a write per record, and sorting a million rows for one page would hold up everybody.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, false, func, literal_column, select
+from sqlalchemy import (
+    ColumnElement,
+    Integer,
+    Label,
+    Select,
+    Text,
+    cast,
+    false,
+    func,
+    literal,
+    literal_column,
+    select,
+    type_coerce,
+)
 from sqlalchemy.orm import Session
 
-from admin.views.listing import clean, says, starts_with
+from admin.views.listing import at_most, clean, says, starts_with
 from admin.views.present import zone
 from admin.views.words import _
-from profiles.models import SyncHistory, SyncRecord, SyncStatus
+from profiles.models import Line, Moment, SyncHistory, SyncRecord, SyncStatus
 
 FEW = 1000  # a search by a number shows no more; as many records are sorted in any order
 TEXTS = ("q", "order", "customer", "target", "text", "cause")
 TIMES = ("created", "updated", "processed")
-SORTS = ("updated", "created", "number", "id")
+ALONG = ("updated", "created", "number", "id")  # an index serves them, whatever the filters
+SORTS = (*ALONG, "status")  # a list of any length can be sorted by these
+SORTED_FREELY = 10_000  # as many records are sorted by a column without an index
+SORTED_CHARACTERS = 80  # of a text: what begins alike stands together
+MOMENTS = ("processed_at", "source_created_at", "next_attempt_at")
+TEXTUAL = ("customer", "message", "kind", "amount", "store", "source_status")
+REF = re.compile(r"ref:([\w.-]{1,64})", re.ASCII)
+LONG_AGO = datetime(1900, 1, 1, tzinfo=UTC)  # sorts what has no time before all that has one
 NUMBER = func.coalesce(SyncRecord.source_number, literal_column("''")).label("sorted_number")  # as its index has it
 UP = ".up"  # behind a sort: oldest first
 FAILED = SyncRecord.status == literal_column(
@@ -83,10 +107,14 @@ def wanted(args: Mapping[str, str], timezone: str | None) -> Wanted:
         status=status if status in set(SyncStatus) else "",
         spans=spans,
         given=given,
-        sort=sort if sort in SORTS else "",
-        ascending=ascending and sort in SORTS,
+        sort=sort if _sortable(sort) else "",
+        ascending=ascending and _sortable(sort),
         problems=problems,
     )
+
+
+def _sortable(sort: str) -> bool:
+    return sort in (*SORTS, *MOMENTS, *TEXTUAL, "attempts") or REF.fullmatch(sort) is not None
 
 
 def _instant(text: str, timezone: str | None, *, last: bool) -> datetime | None:
@@ -117,6 +145,16 @@ class Plan:
     residual: tuple[ColumnElement[bool], ...] = ()
     sort: str = ""
     cut: bool = False  # more records begin like this than are shown
+    short: bool = True  # so few records that they can be sorted by any column
+    refused: bool = False  # the order that was asked for needs a shorter list
+
+    @property
+    def by_time(self) -> bool:
+        return self.sort in ("", "updated", "created", "id")
+
+    def sorts(self, name: str) -> bool:
+        """Can the list be sorted by this column?"""
+        return self.short or name in SORTS
 
     @property
     def whole(self) -> Select[*tuple[Any, ...]]:
@@ -124,13 +162,12 @@ class Plan:
         return self.query.where(*self.residual)
 
 
-def plan(session: Session, fields: Sequence[Any], profile_id: int, asked: Wanted) -> Plan:
-    """How the records of a profile are read that are asked for."""
+def plan(session: Session, fields: Sequence[Any], profile_id: int, asked: Wanted, key_ref: str = "") -> Plan:
+    """How the records of a profile are read that are asked for; `key_ref` is the ref that is the target's key as well."""
     record = SyncRecord
     few, looked_for, equalities = _pointed(session, profile_id, asked)
     cut = few is not None and len(few) >= FEW
     words = [says(record.message.expression, text) for text in looked_for]
-    sort = asked.sort or _natural(asked)
     times = {name: _within(getattr(record, f"{name}_at"), asked.spans[name]) for name in TIMES if name in asked.spans}
     frequent: list[Equal] = []
     if few is None:
@@ -142,16 +179,26 @@ def plan(session: Session, fields: Sequence[Any], profile_id: int, asked: Wanted
                 few = list(found)
                 break
             frequent.append(equal)
-    if sort == "number":
-        fields = (*fields, NUMBER)
+    led = [record.profile_id == profile_id, *(frequent[0].led for _one in frequent[:1])]
+    led += [] if frequent else times.get("updated") or times.get("created") or []
+    short = few is not None or at_most(session, select(record.id).where(*led), SORTED_FREELY)
+    sort = asked.sort or _natural(asked)
+    refused = not short and sort not in SORTS
+    if refused:
+        sort = _natural(asked)
+    keys = _keys(sort, key_ref)
+    fields = (*fields, *(key for key in keys if isinstance(key, Label)))
+    order: dict[str, Any] = {"ascending": asked.ascending and not refused, "sort": sort}
+    order |= {"short": short, "refused": refused}
+    everything = (*(one.free for one in equalities), *words, *(one for all in times.values() for one in all))
     if few is not None:
         # "+ 0" keeps the database from walking through the profile instead of taking these few
         query = select(*fields).where(record.profile_id + 0 == profile_id, record.id.in_(few) if few else false())
-        query = query.where(*(one.free for one in equalities), *words, *(one for all in times.values() for one in all))
-        return Plan(query=query, keys=_keys(sort), ascending=asked.ascending, sort=sort, cut=cut)
+        return Plan(query=query.where(*everything), keys=keys, cut=cut, **order)
+    if short and sort not in ALONG:
+        return Plan(query=select(*fields).where(*led, *everything), keys=keys, **order)
     query = select(*fields).where(record.profile_id == profile_id)
-    if sort == "number":
-        keys: tuple[ColumnElement[Any], ...] = _keys(sort)
+    if sort == "number" or (sort == "status" and not asked.status):
         rest = [one for all in times.values() for one in all]
     elif frequent and sort != "updated" and not times.get("created"):
         # the id counts up as records are created, and stands in the indexes of status, customer and cause
@@ -159,7 +206,7 @@ def plan(session: Session, fields: Sequence[Any], profile_id: int, asked: Wanted
         query, frequent = query.where(frequent[0].led), frequent[1:]
         rest = [*times.get("updated", ()), *times.get("processed", ())]
     else:
-        keys = _keys(sort)
+        keys = _keys(sort if sort == "updated" else "created")
         other = "created" if sort == "updated" else "updated"
         query = query.where(*times.get("updated" if sort == "updated" else "created", ()))
         rest = [*times.get(other, ()), *times.get("processed", ())]
@@ -167,7 +214,7 @@ def plan(session: Session, fields: Sequence[Any], profile_id: int, asked: Wanted
             starts = [asked.spans[name][0] for name in ("created", "processed") if name in asked.spans]
             query = query.where(*(record.updated_at >= start for start in starts if start))
     residual = (*(one.free for one in frequent), *rest, *words)
-    return Plan(query=query, keys=keys, ascending=asked.ascending, residual=residual, sort=sort)
+    return Plan(query=query, keys=keys, residual=residual, **order)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -189,11 +236,30 @@ def _natural(asked: Wanted) -> str:
     return "id" if asked.status else "updated"
 
 
-def _keys(sort: str) -> tuple[ColumnElement[Any], ...]:
-    if sort == "number":
-        return (NUMBER, SyncRecord.id.expression)
-    first = SyncRecord.updated_at if sort == "updated" else SyncRecord.created_at
-    return (first.expression, SyncRecord.id.expression)
+def _keys(sort: str, key_ref: str = "") -> tuple[ColumnElement[Any], ...]:
+    """What a list is sorted by, the last unique. Nothing of it is ever null: a page goes on behind its last row."""
+    record = SyncRecord
+    if sort in TEXTUAL:
+        return (*_human(getattr(record, sort)), record.id.expression)
+    if ref := REF.fullmatch(sort):
+        value = record.refs[ref[1]].as_string()
+        return (*_human(func.coalesce(value, record.target_id) if ref[1] == key_ref else value), record.id.expression)
+    if sort in MOMENTS:
+        known = func.coalesce(getattr(record, sort), literal(LONG_AGO, Moment()))
+        return (known.label("sorted_time"), record.id.expression)
+    plain = {"number": NUMBER, "status": record.status, "attempts": record.attempts, "updated": record.updated_at}
+    first = plain.get(sort, record.created_at)
+    return (first if isinstance(first, Label) else first.expression, record.id.expression)
+
+
+def _human(value: Any) -> tuple[ColumnElement[Any], ...]:
+    """A text as people sort it: 9 before 10, 19.90 EUR before 100.00 EUR, what is no number before all that is one."""
+    text = func.substr(func.coalesce(cast(value, Text), ""), 1, SORTED_CHARACTERS)
+    digits = func.length(text) - func.length(func.ltrim(text, "0123456789"))
+    return (
+        type_coerce(digits, Integer).label("sorted_digits"),
+        type_coerce(text, Line(SORTED_CHARACTERS)).label("sorted_text"),
+    )
 
 
 def _within(column: Any, span: tuple[datetime | None, datetime | None]) -> list[ColumnElement[bool]]:

@@ -51,8 +51,16 @@ _SENTENCES = (
     later("Day of month {value} is not possible: allowed is {allowed}."),
     later("Month {value} is not possible: allowed is {allowed}."),
     later("Day of week {value} is not possible: allowed is {allowed}."),
-    later("{part} is not possible: a range goes from the smaller to the greater (write two parts with a comma), "
-          "allowed is {allowed}."),
+    later("Minute {value} is not possible: a range goes from the smaller to the greater (write two parts with a "
+          "comma), allowed is {allowed}."),
+    later("Hour {value} is not possible: a range goes from the smaller to the greater (write two parts with a "
+          "comma), allowed is {allowed}."),
+    later("Day of month {value} is not possible: a range goes from the smaller to the greater (write two parts with a "
+          "comma), allowed is {allowed}."),
+    later("Month {value} is not possible: a range goes from the smaller to the greater (write two parts with a "
+          "comma), allowed is {allowed}."),
+    later("Day of week {value} is not possible: a range goes from the smaller to the greater (write two parts with a "
+          "comma), allowed is {allowed}."),
     later("0 to 59"),
     later("0 to 23"),
     later("1 to 31, L for the last day, LW for the last weekday"),

@@ -21,6 +21,7 @@ from admin.views.gauges import gauges
 from admin.views.present import number, zone
 from admin.views.words import _, later, n_
 from profiles.db import now
+from profiles.events import ENTITY as EVENT
 from profiles.models import Connection, Heartbeat, Profile, SyncRecord, SyncStatus, Task, TaskStatus
 from profiles.wiring import declarations
 from profiles.workers import dead
@@ -129,12 +130,7 @@ def troubles(
             )
     for profile in profiles:
         if count := failing.get(profile.id):
-            said = n_(
-                "{n} order of {profile} has failed.",
-                "{n} orders of {profile} have failed.",
-                count,
-                profile=profile.name,
-            )
+            said = _failed(profile, count)
             found.append((said, url_for("records.index", profile_id=profile.id, status="failed")))
         if profile.id in broken and not failing.get(profile.id):
             said = _("The last run of {profile} ended with an error.", profile=profile.name)
@@ -151,6 +147,17 @@ def troubles(
         said = n_("{n} run was missed in the last 24 hours.", "{n} runs were missed in the last 24 hours.", len(missed))
         found.append((said, url_for("schedule.index")))
     return found
+
+
+def _failed(profile: Profile, count: int) -> str:
+    name = profile.name
+    if profile.entity == "return":
+        return n_("{n} return of {profile} has failed.", "{n} returns of {profile} have failed.", count, profile=name)
+    if profile.entity == EVENT:
+        return n_(
+            "{n} execution of {profile} has failed.", "{n} executions of {profile} have failed.", count, profile=name
+        )
+    return n_("{n} order of {profile} has failed.", "{n} orders of {profile} have failed.", count, profile=name)
 
 
 def _unmapped(session: Session, profile: Profile) -> int:

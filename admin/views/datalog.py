@@ -156,11 +156,12 @@ class Asked:
         call, found = DataLog, []
         slow_down = call.status == 429
         if self.level == "ok":
-            found.append(call.status < 300)
+            found.append(and_(call.status < 300, call.error.is_(None)))
         elif self.level == "warning":
             found.append(or_(and_(call.status >= 300, call.status < 400), slow_down))
         elif self.level == "error":
-            found.append(or_(call.status.is_(None), and_(call.status >= 400, ~slow_down)))
+            partly = and_(call.status < 300, call.error.is_not(None))  # a batch answers well and says what failed in it
+            found.append(or_(call.status.is_(None), and_(call.status >= 400, ~slow_down), partly))
         if self.method:
             found.append(call.method == self.method)
         if self.path:

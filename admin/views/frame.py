@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from flask import abort
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from admin.configuration import ProfileSpec
 from admin.derive import Words
 from admin.views import gaps
 from admin.views.base import View
+from admin.views.present import kind
 from admin.views.words import _, later, phrase
-from profiles.models import Connection, Profile
+from profiles import history
+from profiles.events import ENTITY as EVENT
+from profiles.models import Connection, EventProcedure, Profile, SyncRecord
 from profiles.settings import resolve
 from profiles.wiring import Declarations, declarations
 
@@ -29,6 +34,7 @@ class Shown:
     trouble: str = ""
     words: Words = field(default_factory=Words)
     unmapped: int = 0  # values that records had and that no needed mapping knows
+    procedures: Mapping[int, str] = field(default_factory=dict)  # names of its event procedures, by id
 
     @property
     def entity(self) -> str:
@@ -43,16 +49,49 @@ class Shown:
                     return _(ref.label)
         return _("Target ID")
 
+    @property
+    def of_events(self) -> bool:
+        """Its records are executions of event procedures."""
+        return self.profile.entity == EVENT
+
+    @property
+    def subject(self) -> str:
+        """What the number of a record is of: an event happens to an order, and a return goes by the order's number."""
+        return _("Order") if self.profile.entity in history.NUMBERED else self.entity
+
+    def named(self, record: SyncRecord) -> str:
+        """Of what belongs to an order: its kind and its own id, "credit note 700030"; an event procedure by its name."""
+        if not self.of_events:
+            return f"{kind(record.kind)} {record.source_id}"
+        _order, stroke, last = record.source_id.rpartition("/")
+        name = self.procedures.get(int(last)) if stroke and last.isdecimal() else None
+        return _("event procedure “{name}”", name=name or _("deleted"))
+
+    @property
+    def records_word(self) -> str:
+        """The tab with the state of all records."""
+        if self.of_events:
+            return _("Executions")
+        return phrase("{entity} synchronisation", entity=english(self.profile.entity).capitalize())
+
+    @property
+    def history_word(self) -> str:
+        if self.of_events:
+            return _("Execution history")
+        return phrase("{entity} synchronisation history", entity=english(self.profile.entity).capitalize())
+
     def tabs(self) -> list[tuple[str, str]]:
-        entity = english(self.profile.entity).capitalize()
         settings = _("Import settings") if self.profile.direction == "import" else _("Export settings")
+        if self.of_events:
+            settings = _("Settings")
         if self.unmapped:
             settings = _("{tab} ({n})", tab=settings, n=self.unmapped)
         return [
             ("profile.index", _("Profile settings")),
+            *([("procedures.index", _("Event procedures"))] if self.of_events else []),
             ("options.index", settings),
-            ("records.index", phrase("{entity} synchronisation", entity=entity)),
-            ("record_history.index", phrase("{entity} synchronisation history", entity=entity)),
+            ("records.index", self.records_word),
+            ("record_history.index", self.history_word),
             ("tasks.index", _("Schedule")),
             ("task_history.index", _("Schedule history")),
             ("dry_run.index", _("Dry run")),
@@ -80,6 +119,7 @@ PHRASES = (
     later("{entity} synchronisation"), later("{entity} synchronisation history"),
     later("Order synchronisation"), later("Order synchronisation history"),
     later("Order"), later("order"), later("export"), later("import"), later("Return"), later("return"),
+    later("Event"), later("event"), later("Return synchronisation"), later("Return synchronisation history"),
 )  # fmt: skip
 
 
@@ -109,7 +149,15 @@ def shown_of(session: Session, profile: Profile) -> Shown:
         trouble=trouble,
         words=words,
         unmapped=gaps.count(session, profile, found) if found else 0,
+        procedures=_procedures(session, profile),
     )
+
+
+def _procedures(session: Session, profile: Profile) -> Mapping[int, str]:
+    if profile.entity != EVENT:
+        return {}
+    row = EventProcedure
+    return {one.id: one.name for one in session.scalars(select(row).where(row.profile_id == profile.id))}
 
 
 def english(entity: str) -> str:

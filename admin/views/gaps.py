@@ -68,6 +68,25 @@ def find(
     return made
 
 
+def dropped(
+    declared: Declarations, before: Mapping[str, Any], after: Mapping[str, Any], scope: Scope, entries: Catalogues
+) -> list[Gap]:
+    """The rows that people had given mappings in this scope and that are gone. What the source lacks is not missed."""
+    website = scope.website if scope.level == STORE else scope.code or None
+    store = scope.code if scope.level == STORE else None
+    was, is_now = (resolve(declared.schemas, one, website, store) for one in (before, after))
+    made = []
+    for one in declared.settings:
+        if not isinstance(one.field, ValueMap) or scope.level not in one.scopes or was.origins[one.name] == "default":
+            continue
+        if not one.matters(is_now.options):
+            continue
+        names = {item.value: item.label for item in entries("source", one.field.kind)}
+        gone = [key for key in _keys(was.options.get(one.name)) if key not in set(_keys(is_now.options.get(one.name)))]
+        made += [Gap(setting=one, value=key, name=names.get(key, key)) for key in gone if key in names or not names]
+    return made
+
+
 def unmapped(
     one: Setting, declared: Declarations, settings: Mapping[str, Any], entries: Catalogues
 ) -> Iterator[tuple[str, str]]:
@@ -112,6 +131,8 @@ def _admitted(kind: str, declared: Declarations, settings: Mapping[str, Any]) ->
         if isinstance(one.field, Choices) and one.name in filters and one.field.kind == kind:
             if not (settings.get(GLOBAL) or {}).get(one.name) and not one.default:
                 return set()
+            if (settings.get(GLOBAL) or {}).get(one.name) is None:
+                admitted |= {ident(value) for value in one.default or ()}
             for values in _scopes(settings):
                 chosen = values.get(one.name)
                 if chosen == []:

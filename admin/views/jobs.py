@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 from sqlalchemy.orm import Session
 
@@ -166,25 +166,29 @@ def _note(database: Database, connection_id: int, by: str, action: str, after: d
 # what is tried from a form, before anything is saved
 
 
+FoundT = TypeVar("FoundT")
+
+
 @dataclass(kw_only=True)
-class Trial:
+class Trial(Generic[FoundT]):
     """One test of what stands in a form. `findings` None: it goes on."""
 
     by: str
     began: float = field(default_factory=time.monotonic)
-    findings: list[Finding] | None = None
+    findings: FoundT | None = None
 
 
-class Trials:
-    """The tests of forms in this process."""
+class Trials(Generic[FoundT]):
+    """The tests of forms in this process. `broken` makes a finding of a sentence, for one that ended with a fault."""
 
-    def __init__(self) -> None:
-        self._kept: dict[str, Trial] = {}
+    def __init__(self, broken: Callable[[str], FoundT]) -> None:
+        self._broken = broken
+        self._kept: dict[str, Trial[FoundT]] = {}
         self._guard = threading.Lock()
 
-    def start(self, by: str, work: Callable[[], list[Finding]]) -> str:
+    def start(self, by: str, work: Callable[[], FoundT]) -> str:
         """Begin it; the word to ask for it with."""
-        word, trial = secrets.token_urlsafe(16), Trial(by=by)
+        word, trial = secrets.token_urlsafe(16), Trial[FoundT](by=by)
         with self._guard:
             for old in [one for one, kept in self._kept.items() if time.monotonic() - kept.began > KEPT_SECONDS]:
                 del self._kept[old]
@@ -196,19 +200,19 @@ class Trials:
             except Exception as error:
                 log.exception("the test of a form failed")
                 said = f"The test itself failed: {type(error).__name__}."
-                trial.findings = [Finding(name="Connection", ok=False, message=said)]
+                trial.findings = self._broken(said)
 
         threading.Thread(target=run, name="trial", daemon=True).start()
         return word
 
-    def look(self, by: str, word: str) -> Trial | None:
+    def look(self, by: str, word: str) -> Trial[FoundT] | None:
         """None: not known here, or somebody else's."""
         with self._guard:
             found = self._kept.get(word)
         return found if found and found.by == by else None
 
 
-trials = Trials()
+trials: Trials[list[Finding]] = Trials(lambda said: [Finding(name="Connection", ok=False, message=said)])
 
 
 def tried(session: Session, by: str, name: str, facts: dict[str, Any]) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 
 from babel.numbers import format_decimal
 from flask import request, url_for
-from sqlalchemy import ColumnElement, Select, and_, func, literal_column, or_, select
+from sqlalchemy import ColumnElement, Select, String, and_, func, literal_column, or_, select
 from sqlalchemy.orm import Session
 
 from admin.views import words
@@ -34,7 +34,7 @@ FILTERS += (
 )
 FILTERS += ("identifier", "path", "level", "method", "error")
 FILTERS += ("person", "action", "since", "until")
-LONGEST_CURSOR = 400
+LONGEST_CURSOR = 1000
 SCANNED = 50_000  # a search without an index looks at so many of the newest rows
 LOOKED_AT, LOOKED_AT_FURTHER = 4_000, 100_000  # so many rows does one page of `fetch` with `residual` look at
 
@@ -121,6 +121,12 @@ def counted(session: Session, query: Select[*tuple[Any, ...]]) -> str:
     count = session.scalar(select(func.count()).select_from(capped)) or 0
     shown = str(format_decimal(min(count, MOST_COUNTED), locale=words.locale()))
     return f"{shown}+" if count > MOST_COUNTED else shown
+
+
+def at_most(session: Session, query: Select[*tuple[Any, ...]], most: int) -> bool:
+    """Has the query no more rows than that? It stops looking when it knows."""
+    capped = query.with_only_columns(literal_column("1"), maintain_column_froms=True).limit(most + 1).subquery()
+    return (session.scalar(select(func.count()).select_from(capped)) or 0) <= most
 
 
 def walk(
@@ -248,7 +254,7 @@ def _value(key: ColumnElement[Any], given: Any) -> Any:
         if moment.tzinfo is None:
             raise ValueError(given)
         return moment.astimezone(UTC)
-    if isinstance(key.type, Line):
+    if isinstance(key.type, Line | String):
         if not isinstance(given, str) or "\x00" in given:
             raise ValueError(given)
         given.encode()

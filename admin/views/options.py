@@ -4,11 +4,14 @@ What a save must not do (21 Nov 2026): leave a profile without what its runs nee
 what is missing at each field, and keeps the draft in the form. Two ways lead past that, both by a button of their own:
 an inactive profile may be saved as incomplete, because it is set up in several sittings and a run stops by name anyway;
 and an active one where nothing is missing that was not missing before, because refusing would only keep people from
-mending the rest. Rejected: saving drafts in the database, which would be a second truth that no run reads.
+mending the rest. Rows that leave a mapping are asked about in the same way, and named once they are gone: what they
+led elsewhere would go the default's way without a word. Rejected: saving drafts in the database, which would be a second
+truth that no run reads.
 """
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -38,7 +41,13 @@ class Draft:
     problems: Mapping[str, list[str]]
     lacking: Sequence[gaps.Gap] = ()
     may_be_incomplete: bool = False
+    dropped: Sequence[gaps.Gap] = ()  # rows of mappings that the save would remove
     overtaken: bool = False  # somebody else saved meanwhile
+
+    @property
+    def mark(self) -> str:
+        """Of the rows that were asked about: the answer holds for no others."""
+        return hashlib.sha256("\n".join(gap.path for gap in self.dropped).encode()).hexdigest()[:16]
 
 
 class Refused(Exception):
@@ -73,7 +82,7 @@ class ExportSettings(Versions):
         try:
             if problems:
                 raise Refused(draft)
-            changes, lacking = self._save(profile_id, scope, draft)
+            changes, lacking, dropped = self._save(profile_id, scope, draft)
         except Refused as refused:
             with self.database.reading() as session:
                 shown = self.show(session, profile_id)
@@ -85,6 +94,8 @@ class ExportSettings(Versions):
             )
         else:
             flash(_("Saved.") if changes else _("Nothing was changed."), "good")
+        if dropped:
+            flash(_("No longer mapped: {what}.", what=named(dropped, shown.words)), "warn")
         if lacking:
             flash(_("Still missing: {what}.", what=named(lacking, shown.words)), "warn")
         return redirect(url_for(".index", profile_id=profile_id, scope=scope.path if scope.code else None))
@@ -104,8 +115,8 @@ class ExportSettings(Versions):
                 lists={name: [[one.value, one.label] for one in items] for name, items in lists_of(drawn).items()},
             )
 
-    def _save(self, profile_id: int, scope: Scope, draft: Draft) -> tuple[list[str], list[gaps.Gap]]:
-        """What changed, and what is still missing. Raises Refused, and then nothing is stored."""
+    def _save(self, profile_id: int, scope: Scope, draft: Draft) -> tuple[list[str], list[gaps.Gap], list[gaps.Gap]]:
+        """What changed, what is missing still, and the rows that mappings lost. Raises Refused, and nothing is stored."""
         with self.database.session() as session:
             shown = self.show(session, profile_id)
             if shown.declared is None:
@@ -130,7 +141,12 @@ class ExportSettings(Versions):
                 for gap in concerned:
                     said.setdefault(gap.path, []).append(gap.sentence)
                 raise Refused(replace(draft, problems=said, lacking=concerned, may_be_incomplete=allowed))
-            return changes, lacking
+            dropped = gaps.dropped(shown.declared, before, shown.profile.settings, scope, entries)
+            told = {gap.key for gap in lacking} | {(gap.setting.name, "", "") for gap in lacking if not gap.value}
+            draft = replace(draft, dropped=[gap for gap in dropped if not {gap.key, (gap.setting.name, "", "")} & told])
+            if draft.dropped and request.form.get("dropped") != draft.mark:
+                raise Refused(draft)
+            return changes, lacking, dropped
 
     def _page(
         self, session: Session, shown: Shown, scope: Scope, all_scopes: list[Scope], draft: Draft | None = None
@@ -164,7 +180,16 @@ class ExportSettings(Versions):
             unplaced=[s for path, said in problems.items() if path.split(".")[0] not in placed for s in said],
             wrong=sum(group.wrong for group in groups),
             lacking=named(draft.lacking, shown.words) if draft and draft.lacking else "",
+            dropped=_by_setting(draft.dropped) if draft else [],
         )
+
+
+def _by_setting(rows: Sequence[gaps.Gap]) -> list[tuple[Setting, str]]:
+    """Each mapping that loses rows, with their names."""
+    names: dict[str, list[str]] = {}
+    for gap in rows:
+        names.setdefault(gap.setting.name, []).append(gap.name)
+    return [(one, ", ".join(names[one.name])) for one in {gap.setting.name: gap.setting for gap in rows}.values()]
 
 
 def lists_of(groups: Sequence[derive.Group]) -> dict[str, Sequence[Item]]:

@@ -16,7 +16,7 @@ from flask.typing import ResponseReturnValue
 from sqlalchemy import ColumnElement, select
 from sqlalchemy.orm import Session
 
-from admin.views import advice, stops
+from admin.views import advice, devices, stops
 from admin.views.base import by, expose, ids
 from admin.views.frame import ProfilePage, Shown
 from admin.views.listing import PAGE_SIZE, clean, fetch, starts_with
@@ -76,6 +76,7 @@ class Orders(ProfilePage):
                 most=MOST_FOUND,
                 places=self._places(session, profiles) if text and not rows else [],
                 sought=self._sought(session, text) if text and not rows else None,
+                seen=devices.seen(session, text) if text and not rows else [],
             )
 
     def _all(self, session: Session, profile: Profile | None, status: str) -> Any:
@@ -172,7 +173,7 @@ class Orders(ProfilePage):
                 newest=newest,
                 refs=labelled(shown, record),
                 missing=missing(shown, record),
-                sought=sought(kin, all_shown),
+                sought=[*devices.of(session, kin), *sought(kin, all_shown)],
                 story=[(one, all_shown[one.profile_id]) for one in kin],
                 links=links(shown, record),
                 linkless=linkless(shown, record),
@@ -195,7 +196,7 @@ class Orders(ProfilePage):
                 with wiring.connected(self.database, shown.source.id) as source:
                     resource = source.resource(shown.profile.entity)
                     offered = resource.offers("get")
-                    found = resource.get(record.source_id) if offered else None
+                    found = resource.get(history.key_of(record, shown.profile)) if offered else None
                 if not offered:
                     problem = _("{source} cannot be asked for a single record.", source=shown.source.name)
                 elif found is None:
@@ -247,8 +248,8 @@ def _record(session: Session, record_id: int) -> SyncRecord:
 
 
 def find(session: Session, text: str, profile_ids: Sequence[int]) -> list[Any]:
-    """Records with this number, id at the source or at the target, or customer, in these profiles; where there is none,
-    those whose number begins like it."""
+    """Records with this number, id at the source or at the target, or customer, in these profiles, and of orders with a
+    device of this IMEI or serial number; where there is none, those whose number begins like it."""
     record = SyncRecord
     mine = record.profile_id.in_(profile_ids)
     ways = (
@@ -256,6 +257,7 @@ def find(session: Session, text: str, profile_ids: Sequence[int]) -> list[Any]:
         (record.target_id == text, record.id.desc()),
         (mine & (record.source_id == text), record.id.desc()),
         (mine & (record.customer == text), record.id.desc()),
+        *((way, record.id.desc()) for way in devices.ways(session, text)),
     )
     wanted = set(profile_ids)
     found: dict[int, Any] = {}
@@ -315,7 +317,7 @@ def links(shown: Shown, record: SyncRecord) -> list[Link]:
     if shown.declared is None:
         return []
     ends = (
-        (shown.source, shown.declared.source, record.source_id),
+        (shown.source, shown.declared.source, history.key_of(record, shown.profile)),
         (shown.target, shown.declared.target, record.target_id),
     )
     made = [(end, _page(end, resource, key)) for end, resource, key in ends if key]
@@ -327,7 +329,7 @@ def linkless(shown: Shown, record: SyncRecord) -> list[Connection]:
     if shown.declared is None:
         return []
     ends = (
-        (shown.source, shown.declared.source, record.source_id),
+        (shown.source, shown.declared.source, history.key_of(record, shown.profile)),
         (shown.target, shown.declared.target, record.target_id),
     )
     able = [

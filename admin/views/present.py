@@ -16,6 +16,8 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from babel.dates import format_skeleton, format_timedelta
 from babel.numbers import format_decimal
 from flask import Flask, current_app, url_for
+from jinja2 import pass_context
+from jinja2.runtime import Context
 from markupsafe import Markup, escape
 
 from admin.views.listing import here, route
@@ -26,7 +28,7 @@ from profiles.secrets import redact_text
 # the words of the statuses, for the translators
 _WORDS = (later("complete"), later("updated"), later("pending"), later("processing"), later("skipped"), later("failed"))
 _WORDS += (later("error"), later("missed"), later("success"))
-_WORDS += (later("delivery"), later("return"), later("credit note"))
+_WORDS += (later("delivery"), later("return"), later("credit note"), later("event procedure"))
 
 # status → (icon of icons.svg, tone of app.css)
 STATUSES = {
@@ -41,7 +43,7 @@ STATUSES = {
     "error": ("cross", "bad"),
 }
 # what belongs to a record of the same entity (`SyncRecord.kind`)
-KINDS = {"delivery": "delivery", "return": "return", "credit": "credit note"}
+KINDS = {"delivery": "delivery", "return": "return", "credit": "credit note", "procedure": "event procedure"}
 RELATIVE_FOR = 36 * 3600  # seconds; older times are shown as a date
 
 
@@ -184,11 +186,18 @@ def marked(text: Any) -> Markup:
     return Markup('<span class="message" title="{0}">{0}</span>').format(escape(told(str(text))))
 
 
+@pass_context
+def _chip(context: Context, status: str | None) -> Markup:
+    """For templates. The context keeps Jinja from drawing a constant status once and for all, in its first reader's
+    language."""
+    return chip(status)
+
+
 def register(app: Flask) -> None:
     app.jinja_env.filters.update(
         when=when,
         lasting=lasting,
-        chip=chip,
+        chip=_chip,
         exact=exact,
         dated=dated,
         kind=kind,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any
 from zoneinfo import available_timezones
 
@@ -23,6 +23,7 @@ from admin.views.listing import counted
 from admin.views.profiles import as_file
 from admin.views.words import _, later, told
 from connector.registry import plugins
+from profiles.events import ENTITY as EVENT
 from profiles.models import Connection, Profile, SyncHistory, SyncRecord, Task
 from profiles.wiring import READS, WRITES
 
@@ -151,7 +152,7 @@ class NewProfile(View):
             words = possible_entities(found)
             usual = usual_zone(list(session.scalars(select(Profile))))
             fresh = spec is None
-            spec = spec or _first_spec(found, usual)
+            spec = spec or _asked_spec(found, _first_spec(found, usual))
             return self.render(
                 "profile_new.html",
                 spec=spec,
@@ -166,6 +167,7 @@ class NewProfile(View):
                 pairs=pairs(found),
                 names=suggested_names(session, words),
                 usual=usual_ends(found),
+                crons=usual_crons(found),
             )
 
 
@@ -220,6 +222,7 @@ class End:
     takes: Sequence[str]
     home: Sequence[str] = ()  # of these it is where they come from and go back to: a shop for its orders
     trouble: str = ""
+    crons: Mapping[str, str] = field(default_factory=dict)  # how often it is read, by entity
 
 
 def ends(session: Session) -> list[End]:
@@ -236,6 +239,7 @@ def ends(session: Session) -> list[End]:
                 gives=[one.entity for one in resources if one.offers(READS)],
                 takes=[one.entity for one in resources if one.offers(WRITES)],
                 home=[one.entity for one in resources if one.takes_back],
+                crons={one.entity: one.cron for one in resources if one.offers(READS)},
                 trouble="" if connector else (plugin.reason if plugin and plugin.reason else _("not installed")),
             )
         )
@@ -265,6 +269,11 @@ def usual_ends(found: Sequence[End]) -> dict[str, tuple[str, str]]:
     return {kind: ends[0] for kind, ends in suited.items() if len(ends) == 1}
 
 
+def usual_crons(found: Sequence[End]) -> dict[str, str]:
+    """How often a profile runs where people choose nothing else ("order/shop"), by entity and source."""
+    return {f"{entity}/{one.name}": line for one in found for entity, line in one.crons.items()}
+
+
 def possible_entities(found: Sequence[End]) -> list[tuple[str, str]]:
     """What travels between these connections; all that any of them knows while nothing can travel yet."""
     possible = {entity for entity, _source, _target in pairs(found)}
@@ -284,9 +293,28 @@ def _first_spec(found: Sequence[End], timezone: str) -> ProfileSpec:
         direction=direction,
         source=source,
         target=target,
-        cron=cron.PRESETS[0][0],
+        cron=usual_crons(found).get(f"{entity}/{source}", cron.PRESETS[0][0]),
         timezone=timezone,
     )
+
+
+def _asked_spec(found: Sequence[End], spec: ProfileSpec) -> ProfileSpec:
+    """With what the address asks for: entity, from, to, cron. What no pair of connections can do is left out."""
+    entity, source, target = (request.args.get(key, "") for key in ("entity", "from", "to"))
+    fitting = [
+        pair for pair in pairs(found) if pair[0] == entity and source in ("", pair[1]) and target in ("", pair[2])
+    ]
+    if not fitting:
+        return spec
+    source, target = source or _only({pair[1] for pair in fitting}), target or _only({pair[2] for pair in fitting})
+    homes = {one.name for one in found if entity in one.home}
+    told = {one.name for one in found if EVENT in one.takes}  # markets: what they give comes into the shop
+    if source in told and not target:  # where its orders can be watched afterwards
+        target = _only({pair[2] for pair in fitting} & {one.name for one in found if EVENT in one.gives})
+    back = (target in homes or source in told) and source not in homes
+    line = request.args.get("cron", "")[:255] or usual_crons(found).get(f"{entity}/{source}", spec.cron)
+    direction = "import" if back else spec.direction
+    return replace(spec, entity=entity, direction=direction, source=source, target=target, cron=line)
 
 
 def _only(values: Collection[str]) -> str:

@@ -21,7 +21,7 @@ from admin.views.acts import answered
 from admin.views.base import View, by, expose
 from admin.views.frame import entity_word, missing_settings
 from admin.views.listing import MOST_COUNTED, clean, like
-from admin.views.words import _, n_, told
+from admin.views.words import _, later, n_, told
 from profiles.db import now
 from profiles.models import Connection, Profile, SyncRecord, SyncStatus, Task, TaskStatus
 from scheduler.cron import CronProblem
@@ -29,6 +29,12 @@ from scheduler.rows import PENDING, PROCESSING
 from scheduler.tasks import keep_planned
 
 SHOWN = 50
+# what a file is said to be in doubt about (admin/configuration/doubts.py), for the translators
+_DOUBTS = (
+    later("{value} is not among the lists of {name} ({label})."),
+    later("These settings apply to nothing."),
+    later("Did you mean {name}?"),
+)
 ENDED = (TaskStatus.SUCCESS, TaskStatus.ERROR, TaskStatus.MISSED)
 
 
@@ -126,25 +132,42 @@ class Profiles(View):
         try:
             with self.database.reading() as session:
                 changes = configuration.diff(session, text)
+                doubts = configuration.doubts(session, text)
             mark = hashlib.sha256("\n".join([text, *changes]).encode()).hexdigest()
             if not changes or request.form.get("seen") != mark:
-                return self._bring(text, changes=changes, mark=mark)
+                return self._bring(text, changes=changes, doubts=doubts, mark=mark)
             with self.database.session() as session:
                 done = configuration.apply(session, text, by=by())
                 note(session, by(), "imported", "configuration", "YAML", after={"changes": done})
                 missing = configuration.missing_variables(session, text)
+                doubts = configuration.doubts(session, text)  # also of what was new before
         except Wrong as error:
             return self._bring(text, faults=error.faults), 422
         flash(n_("{n} change was made.", "{n} changes were made.", len(done)), "good")
         if missing:
             named = ", ".join(missing)
             flash(_("Not set in this process, but needed where profiles run: {variables}.", variables=named), "bad")
+        if doubts:
+            flash(
+                n_(
+                    "{n} value is not among the collected lists. If it is new, collect the lists again.",
+                    "{n} values are not among the collected lists. If they are new, collect the lists again.",
+                    len(doubts),
+                ),
+                "warn",
+            )
         return redirect(url_for(".index"))
 
     def _bring(
-        self, text: str, *, faults: Sequence[Fault] = (), changes: Sequence[str] | None = None, mark: str = ""
+        self,
+        text: str,
+        *,
+        faults: Sequence[Fault] = (),
+        changes: Sequence[str] | None = None,
+        doubts: Sequence[Fault] = (),
+        mark: str = "",
     ) -> str:
-        return self.render("profiles_import.html", text=text, faults=faults, changes=changes, mark=mark)
+        return self.render("profiles_import.html", text=text, faults=faults, changes=changes, doubts=doubts, mark=mark)
 
 
 def _text_given() -> tuple[str, str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -29,6 +30,7 @@ from profiles.models import Profile, SyncRecord, SyncStatus, Task, TaskStatus
 from scheduler import tasks
 
 ACTIONS = {"retry": history.retry, "put_back": history.put_back, "skip": history.skip}
+ALLOWED = {"retry": history.UNSENT, "put_back": history.IDLE, "skip": history.UNDONE}  # in these statuses
 DONE_WORDS = {"retry": "retried", "put_back": "put back", "skip": "skipped"}  # as the audit says it
 NAMED = 20  # numbers of records that the audit names
 MOST_CAUSES = 40
@@ -69,7 +71,7 @@ class Records(Saved, ProfilePage):
         with self.database.reading() as session:
             shown = self.show(session, profile_id)
             asked = wanted(request.args, shown.profile.timezone)
-            way = plan(session, FIELDS, profile_id, asked)
+            way = plan(session, FIELDS, profile_id, asked, key_ref(shown))
             listing = fetch(session, way.query, way.keys, ascending=way.ascending, residual=way.residual)
             kept = self.kept(session, self.page(profile_id=profile_id), *all_columns(shown, asked.status), trouble)
             cause = asked.texts["cause"]
@@ -84,6 +86,7 @@ class Records(Saved, ProfilePage):
                 way=way,
                 kept=kept,
                 times=times(),
+                allowed=ALLOWED,
                 failed=failed(session, profile_id),
                 causes=causes(session, shown, cause) if asked.status == SyncStatus.FAILED or cause else [],
             )
@@ -94,7 +97,7 @@ class Records(Saved, ProfilePage):
         with self.database.reading() as session:
             shown = self.show(session, profile_id)
             asked = wanted(request.args, shown.profile.timezone)
-            way = plan(session, FIELDS, profile_id, asked)
+            way = plan(session, FIELDS, profile_id, asked, key_ref(shown))
             kept = self.kept(session, self.page(profile_id=profile_id), *all_columns(shown, asked.status), Trouble())
         key = key_ref(shown)
         pieces = walk(self.database, way.whole, way.keys, ascending=way.ascending)
@@ -126,12 +129,16 @@ class Records(Saved, ProfilePage):
             asked = wanted(request.args, shown.profile.timezone)
             if asked.problems:
                 abort(400)
+            # in the list's own order: nothing that is moved may come again further on
+            asked = replace(asked, sort="", ascending=False)
             way = plan(session, (SyncRecord.id, SyncRecord.updated_at, SyncRecord.created_at), profile_id, asked)
-            bare = way.whole.with_only_columns(literal_column("1"), maintain_column_froms=True).order_by(None)
-            count = session.scalar(select(func.count()).select_from(bare.subquery())) or 0
+            found = way.whole.with_only_columns(SyncRecord.status, maintain_column_froms=True).order_by(None).subquery()
+            allowed = func.count().filter(found.c.status.in_(ALLOWED[action]))
+            fitting, count = session.execute(select(func.count(), allowed).select_from(found)).one()
         if not count:
-            flash(_("No record fits these filters any more."), "bad")
-            return redirect(url_for(".index", profile_id=profile_id, view="0"))
+            said = _("Nothing was done: {rest}", rest=not_allowed(action, fitting)) if fitting else ""
+            flash(said or _("No record fits these filters any more."), "bad")
+            return redirect(route("index") if fitting else url_for(".index", profile_id=profile_id, view="0"))
         if request.form.get("confirmed") != str(count):  # asked for the first time, or the number changed meanwhile
             again = "confirmed" in request.form
             return self.render(
@@ -142,6 +149,7 @@ class Records(Saved, ProfilePage):
                 asked=asked,
                 again=again,
                 times=times(),
+                rest=not_allowed(action, fitting - count) if fitting > count else "",
             )
         moved = self._move_all(way, action, count)
         with self.database.session() as session:
@@ -154,7 +162,8 @@ class Records(Saved, ProfilePage):
     def _move_all(self, way: Plan, action: str, count: int) -> int:
         """In pieces, each a transaction of its own, newest first: what was moved does not come again."""
         moved = done = 0
-        for piece in walk(self.database, way.whole, way.keys, size=history.MOVED_AT_ONCE):
+        these = way.whole.where(SyncRecord.status.in_(ALLOWED[action]))
+        for piece in walk(self.database, these, way.keys, size=history.MOVED_AT_ONCE):
             with self.database.session() as session:
                 moved += ACTIONS[action](session, [row["id"] for row in piece], by())
             done += len(piece)
@@ -166,7 +175,7 @@ class Records(Saved, ProfilePage):
 def all_columns(shown: Shown, status: str = "") -> tuple[list[Column], list[Column]]:
     """The usual columns of the tab, and those that can be chosen besides."""
     refs = shown.declared.refs if shown.declared else ()
-    return derive.record_columns(shown.entity, refs, key_ref(shown), status), derive.more_record_columns()
+    return derive.record_columns(shown.subject, refs, key_ref(shown), status), derive.more_record_columns()
 
 
 def key_ref(shown: Shown) -> str:
@@ -310,6 +319,23 @@ def say(action: str, moved: int, asked: int, run: bool) -> None:
         )
         said = f"{said} {rest}" if moved else rest
     flash(said, "good" if moved else "bad")
+
+
+def not_allowed(action: str, count: int) -> str:
+    """Why records that were asked for are left as they are."""
+    if action == "skip":
+        return n_(
+            "{n} record is finished, skipped already or in work and stays as it is.",
+            "{n} records are finished, skipped already or in work and stay as they are.",
+            count,
+        )
+    if action == "retry":
+        return n_(
+            "{n} record is finished or in work and stays as it is.",
+            "{n} records are finished or in work and stay as they are.",
+            count,
+        )
+    return n_("{n} record is in work and stays as it is.", "{n} records are in work and stay as they are.", count)
 
 
 def row_of(row: Mapping[str, Any], key_ref: str) -> dict[str, Any]:

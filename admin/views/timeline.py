@@ -12,9 +12,11 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from admin.views.frame import Shown
-from admin.views.present import STATUSES, kind, when
+from admin.views.present import STATUSES, when
 from admin.views.words import _, told
+from connector.procedures import STATUS, Watch
 from profiles.db import now
+from profiles.events import FACTS, happened
 from profiles.models import Audit, DataLog, Heartbeat, SyncHistory, SyncRecord, SyncStatus, Task
 
 MOST_LINES, MOST_CALLS, MOST_TASKS = 500, 300, 200
@@ -72,13 +74,9 @@ def _wheres(records: Sequence[SyncRecord], shown: Mapping[int, Shown]) -> dict[i
     found = {}
     for one in records:
         profile = shown[one.profile_id].profile.name if len(shown) > 1 else ""
-        found[one.id] = " · ".join(part for part in (profile, named(one) if one.kind else "") if part)
+        named = shown[one.profile_id].named(one) if one.kind else ""
+        found[one.id] = " · ".join(part for part in (profile, named) if part)
     return found
-
-
-def named(record: SyncRecord) -> str:
-    """Of what belongs to an order: its kind and its own id, "credit note 700030"."""
-    return f"{kind(record.kind)} {record.source_id}"
 
 
 def _numbers(records: Iterable[SyncRecord]) -> set[str]:
@@ -108,17 +106,31 @@ def _beginnings(records: Sequence[SyncRecord], shown: Mapping[int, Shown]) -> It
     placed: set[tuple[int, str | None]] = set()
     for record in sorted(records, key=lambda one: (one.source_created_at or one.created_at, one.id)):
         one = shown[record.profile_id]
+        if one.of_events:
+            yield from _event(record, one)
+            continue
         origin = (one.source.id, record.source_id)
         new = origin not in placed  # what was brought there was not placed there
         placed |= {origin, (one.target.id, record.target_id)}
         if record.source_created_at and new:
             title = _("Placed in {system}.", system=one.source.name)
             if record.kind:
-                title = _("{what} was made in {system}.", what=_capital(named(record)), system=one.source.name)
+                title = _("{what} was made in {system}.", what=_capital(one.named(record)), system=one.source.name)
             yield Event(at=record.source_created_at, rank=PLACED, title=title, tone="info")
         title = _("Seen for the first time by the profile {profile}.", profile=one.profile.name)
-        where = named(record) if record.kind else ""
+        where = one.named(record) if record.kind else ""
         yield Event(at=record.created_at, rank=SEEN, title=title, where=where)
+
+
+def _event(record: SyncRecord, shown: Shown) -> Iterable[Event]:
+    """What happened, that an execution followed from; its first line of history says the rest."""
+    had = happened(record.refs)
+    if had is None or shown.declared is None or not issubclass(shown.declared.source, Watch):
+        return
+    label = next((_(one.label) for one in shown.declared.source.events if one.code == had.event), had.event)
+    what = f"{label}: {had.before or '–'} → {had.status}" if had.event == STATUS else label
+    title = _("{event}, in {system}.", event=what, system=shown.source.name)
+    yield Event(at=had.at, rank=PLACED, title=title, where=shown.named(record), tone="info")
 
 
 def _capital(text: str) -> str:
@@ -155,7 +167,7 @@ def labelled(shown: Shown, record: SyncRecord) -> list[tuple[str, str]]:
     """The ids that are known at the target, as its columns name them. What no column names is the target's own note."""
     refs = {key: str(value) for key, value in (record.refs or {}).items() if value not in (None, "")}
     if shown.declared is None:
-        return [(key.replace("_", " "), value) for key, value in refs.items()]
+        return [(key.replace("_", " "), value) for key, value in refs.items() if key != FACTS]
     key_ref = shown.declared.target.key_ref
     if record.target_id:
         refs.setdefault(key_ref, record.target_id)
@@ -249,7 +261,7 @@ def brought(
     shown: Shown, record: SyncRecord, kin: Sequence[SyncRecord], all_shown: Mapping[int, Shown]
 ) -> SyncRecord | None:
     """The record of another profile that brought the same order into the same system, where this one did not."""
-    if record.target_id not in (None, ""):
+    if shown.of_events or record.target_id not in (None, ""):
         return None
     there = (one for one in kin if one.id != record.id and one.target_id not in (None, ""))
     return next((one for one in there if all_shown[one.profile_id].target.id == shown.target.id), None)
@@ -262,7 +274,11 @@ def answer(shown: Shown, record: SyncRecord, other: SyncRecord | None = None, by
     there = record.target_id not in (None, "")
     facts: dict[str, Any] = {
         "entity": shown.entity,
-        "number": Markup("<b>{}</b>").format(record.source_number or record.source_id),
+        "number": Markup("<b>{}</b>").format(
+            record.source_id
+            if record.kind and shown.entity != shown.subject
+            else record.source_number or record.source_id
+        ),
         "system": shown.target.name,
         "source": shown.source.name,
         "id": Markup("<b>{}</b>").format(record.target_id or (other.target_id if other else "") or ""),
@@ -271,6 +287,8 @@ def answer(shown: Shown, record: SyncRecord, other: SyncRecord | None = None, by
         "status": _(record.status),
         "next": when(record.next_attempt_at, zone) if record.next_attempt_at else "",
     }
+    if shown.of_events:
+        return Answer(tone=tone, icon=icon, sentence=_of_event(shown, record, facts))
     if record.status in (SyncStatus.COMPLETE, SyncStatus.UPDATED):
         said = _("{entity} {number} is in {system} as {id}: {status}, {since}.")
         if not there:
@@ -300,6 +318,21 @@ def answer(shown: Shown, record: SyncRecord, other: SyncRecord | None = None, by
         elif there:
             said = _("{entity} {number} is in {system} as {id} and waits to be brought up to date.")
     return Answer(tone=tone, icon=icon, sentence=escape(said).format(**facts))
+
+
+def _of_event(shown: Shown, record: SyncRecord, facts: Mapping[str, Any]) -> Markup:
+    """What became of an event procedure, in one sentence."""
+    number = Markup("<b>{}</b>").format(record.source_number or record.source_id)
+    said = {
+        SyncStatus.COMPLETE: _("The {procedure} was carried out for order {number} {since}."),
+        SyncStatus.UPDATED: _("The {procedure} was carried out for order {number} {since}."),
+        SyncStatus.FAILED: _("The {procedure} for order {number} failed {since}."),
+        SyncStatus.SKIPPED: _("The {procedure} was left out for order {number} {since}."),
+        SyncStatus.PROCESSING: _("The {procedure} for order {number} is being carried out right now."),
+    }.get(SyncStatus(record.status), _("The {procedure} waits to be carried out for order {number}."))
+    if record.status == SyncStatus.PENDING and record.next_attempt_at and record.next_attempt_at > now():
+        said = _("The {procedure} waits to be carried out for order {number}; the next attempt is {next}.")
+    return escape(said).format(**{**facts, "procedure": shown.named(record), "number": number})
 
 
 def stopped(session: Session, record: SyncRecord) -> Task | None:

@@ -176,8 +176,17 @@ def _piece(piece: str, spoken: str) -> str:
         return f"{count} {word}" if (word := words(spoken).get(thing)) else ""
     if (found := re.fullmatch(r"(.+) (\S*\d\S*)", piece)) and (said := _ends(spoken).get((found[1], ""))):
         return said.format(found[2])
+    if (found := re.fullmatch(r"(status) (\w+)( .+)?", piece)) and (  # of a system: its code is as it is
+        said := _ends(spoken).get((found[1], (found[3] or "").strip()))
+    ):
+        return said.format(found[2])
     if (found := re.fullmatch(r"(.+?) (\S*\d\S*) (.+)", piece)) and (said := _ends(spoken).get((found[1], found[3]))):
         return said.format(found[2])
+    for pattern in _patterns(spoken):  # "tracking number 7 added to shipment 3"
+        if pattern.mark in piece and (match := pattern.form.fullmatch(piece)):
+            values, left = _told_values(pattern, match.groupdict(), spoken)
+            if values is not None and not left:
+                return pattern.said.format(**values)
     return ""
 
 
@@ -277,6 +286,8 @@ def _connectors() -> list[Path]:
     return [Path(one.__file__).parent / "translations" for one in modules if one.__file__]
 
 
+# what systems say was done, in one word
+_DONE = (later("cancelled"),)
 # what a run says of itself at its end, in parts
 _OF_RUNS = (
     later("nothing to do"),

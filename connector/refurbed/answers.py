@@ -88,6 +88,19 @@ def judge(name: str, answer: Answer, write: bool) -> None:
     raise StopRun(f"{said}. Enter the address of refurbed's merchant API, https://api.refurbed.com.")
 
 
+def complaint(data: Any) -> str | None:
+    """refurbed's own words against a call, or against single entries of a batch, which answers 200 all the same."""
+    found = status(data)
+    if found is not None:
+        return None if found[0] == OK else found[1] or f"code {found[0]}"
+    results = data.get("results") if isinstance(data, Mapping) else None
+    if not isinstance(results, list):
+        return None
+    each = [status(one.get("status") or {}) if isinstance(one, Mapping) else None for one in results]
+    said = [f"entry {at}: {one[1] or f'code {one[0]}'}" for at, one in enumerate(each, 1) if one and one[0] != OK]
+    return "; ".join(said) or None
+
+
 def wait(answer: Answer) -> float | None:
     """Seconds until a refused call may be repeated: Retry-After, else the end of the window by refurbed's own clock."""
     try:

@@ -53,6 +53,9 @@ class RefurbedClient(Client):
     def judge(self, answer: Answer, write: bool) -> None:
         answers.judge(self.account.name, answer, write)
 
+    def complaint(self, answer: Answer) -> str | None:
+        return answers.complaint(answer.data) or super().complaint(answer)
+
     # verbs of the resources
 
     def ask(

@@ -415,17 +415,34 @@ def test_records_are_a_list_of_objects(command: Command, applied: None) -> None:
     told = json.loads(command("records", "Order export", "--json").out)
     assert [one["source_number"] for one in told] == ["000000007", "000000008"]
     assert told[0].keys() == {
-        "source_id", "source_number", "target_id", "status", "message", "attempts", "refs", "updated_at",
+        "source_id", "source_number", "target_id", "kind", "status", "message", "attempts", "refs", "updated_at",
     }  # fmt: skip
     assert told[0]["refs"] == {"order": "1001", "contact": "55"}
     only = json.loads(command("records", "Order export", "--json", "--status", "failed").out)
     assert [one["source_id"] for one in only] == ["8"]
     lines = command("records", "Order export").out.splitlines()
-    assert [line.split("\t")[:3] for line in lines[1:]] == [
-        ["000000007", "1001", "complete"],
-        ["000000008", "", "failed"],
+    assert [line.split("\t")[:4] for line in lines[1:]] == [
+        ["000000007", "", "1001", "complete"],
+        ["000000008", "", "", "failed"],
     ]
     assert command("records", "Order export", "--status", "lost").code == 2
+
+
+def test_what_belongs_to_a_sale_says_its_kind(command: Command, applied: None) -> None:
+    a_record()
+    a_record(source_id="delivery/9", target_id="31", kind="delivery")
+    a_record(source_id="credit/10", target_id="creditmemo/4", kind="credit")
+    assert [one["kind"] for one in json.loads(command("records", "Order export", "--json").out)] == [
+        None, "delivery", "credit",
+    ]  # fmt: skip
+    lines = command("records", "Order export").out.splitlines()
+    assert lines[0].split("\t")[:2] == ["number", "kind"]
+    assert [line.split("\t")[1] for line in lines[1:]] == ["", "delivery", "credit note"]
+    told = json.loads(command("order", "000000007", "--json").out)
+    assert [one["kind"] for one in told["records"]] == [None, "delivery", "credit"]
+    said = command("order", "000000007").out
+    assert "Order export: complete" in said
+    assert "Order export, credit note: complete" in said
 
 
 @pytest.mark.parametrize(

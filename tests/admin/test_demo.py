@@ -16,6 +16,8 @@ import pytest
 
 from admin import configuration, demo
 from admin.screen import Refused
+from connector import Account, registry
+from connector.settings import Options, declared
 from profiles.db import Database, now
 from tests.admin.conftest import Command
 
@@ -45,13 +47,13 @@ def order(status: str, method: str, shipping: str | None, store: str) -> Any:
 
 
 def test_what_the_demo_sets_up_can_be_read() -> None:
-    document = configuration.read(demo._text(ADDRESSES))
+    document = configuration.read(demo.scene("demo.yaml", ADDRESSES))
     assert [one.base_url for one in document.connections] == list(ADDRESSES.values())
     assert [one.name for one in document.profiles] == ["Order export", "Order import"]
 
 
 def test_unknown_codes_are_treated_as_the_first_of_their_table() -> None:
-    spec = configuration.read(demo._text(ADDRESSES)).profiles[0]
+    spec = configuration.read(demo.scene("demo.yaml", ADDRESSES)).profiles[0]
     known = order("holded", "checkmo", None, "default")
     strange = order("own_status", "own_payment", "own_shipping", "own_store")
     before = json.dumps(spec.settings)
@@ -66,9 +68,22 @@ def test_unknown_codes_are_treated_as_the_first_of_their_table() -> None:
     assert json.dumps(spec.settings) == before
 
 
+def test_the_links_of_the_demo_lead_into_both_back_ends() -> None:
+    document = configuration.read(demo.scene("demo.yaml", ADDRESSES))
+    for spec, page in (
+        (document.connections[0], f"{ADDRESSES['magento']}/admin/sales/order/view/order_id/7/"),
+        (document.connections[1], f"{ADDRESSES['plentyone']}/plenty/terra/order/order-ui/7"),
+    ):
+        system = registry.connector(spec.connector)
+        orders = next(one for one in system.resources if one.entity == "order")
+        settings = Options({one.name: one.default for one in declared(system.Settings)} | dict(spec.credentials))
+        account = Account(name=spec.name, base_url=spec.base_url, settings=settings)
+        assert orders.page(account, "7") == page
+
+
 def test_a_connection_that_leads_elsewhere_is_not_bent() -> None:
-    document = configuration.read(demo._text(ADDRESSES))
-    own = demo._text({**ADDRESSES, "magento": "http://10.0.0.1"})
+    document = configuration.read(demo.scene("demo.yaml", ADDRESSES))
+    own = demo.scene("demo.yaml", {**ADDRESSES, "magento": "http://10.0.0.1"})
     database = Database()
     database.upgrade()
     with database.session() as session:
@@ -112,6 +127,19 @@ def test_what_the_demo_sent_comes_back_with_its_tracking_number(alone: Command) 
     assert re.search(r"\bJD\d{10}\b", said), said
     assert "Order export" in said
     assert "Order import" in said
+
+
+def test_a_market_joins_the_demo_and_is_told_what_left_the_warehouse(alone: Command) -> None:
+    for _ in range(2):
+        said = alone("demo", "--once", "--orders", "5", "--with", "refurbed")
+        assert said.code == 0, said.err
+        assert re.search(r"^refurbed order import: \d+ complete", said.out, re.MULTILINE)
+        assert re.search(r"^refurbed order events: \d+ complete\.$", said.out, re.MULTILINE)
+        assert said.out.count("Failed: none.") == 6
+        assert stand_ins() == set()
+    said = alone("demo", "--once", "--with", "nowhere")
+    assert said.code != 0
+    assert "There is refurbed, not 'nowhere'." in said.err
 
 
 def test_own_orders_with_codes_that_nobody_mapped_are_exported(alone: Command, tmp_path: Path) -> None:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from sqlalchemy import select
 
-from admin import hooks
+from admin import cli, hooks
 from admin.app import create_app
 from profiles import models
 from profiles.db import Database
+from tests.admin.conftest import Command
+from tests.admin.test_cli import FILE
 from tests.profiles import memory_events
 
 
@@ -50,6 +54,19 @@ def test_an_address_without_the_right_mark_leads_nowhere_and_to_one_system_only(
     assert asked(database) == []
 
 
+def test_the_command_tells_the_address_that_a_system_may_call(command: Command, tmp_path: Path) -> None:
+    file = tmp_path / "shop.yaml"
+    file.write_text(FILE)
+    assert command("apply", str(file)).code == 0
+    address = command("hook", "erp").out.strip()
+    client = create_app(cli.open_database()).test_client()
+    assert client.post(address).json == {"asked": 0}
+    assert client.post(address[:-1]).status_code == 404
+    said = command("hook", "epr")
+    assert said.code != 0
+    assert "Did you mean 'erp'?" in said.err
+
+
 def test_an_inactive_connection_and_a_profile_that_is_off_are_not_asked(database: Database, profile: int) -> None:
     client = create_app(database).test_client()
     with database.session() as session:
@@ -80,3 +97,21 @@ def test_the_mark_of_an_old_key_still_holds_while_it_decrypts(
     assert mark("hook 1") != given
     monkeypatch.setenv("CONNECTOR_SECRET_KEY", new)
     assert not marked("hook 1", given)
+
+
+def test_the_page_of_a_watched_system_shows_its_address_to_admins_only(database: Database, profile: int) -> None:
+    from admin import auth
+    from tests.admin.conftest import Browser
+
+    with database.session() as session:
+        row = session.get_one(models.Profile, profile)
+        ends = (row.from_id, row.to_id)
+        for role in ("admin", "viewer"):
+            auth.add_user(session, role, "a-long-password", role)
+    app = create_app(database)
+    shown = {}
+    for role in ("admin", "viewer"):
+        browser = Browser(app)
+        browser.login(role, "a-long-password")
+        shown[role] = [hooks.path(id) in browser.get(f"/connections/{id}/").text for id in ends]
+    assert shown == {"admin": [True, False], "viewer": [False, False]}

@@ -191,6 +191,56 @@ def test_what_an_active_profile_lacked_before_does_not_keep_people_from_saving_t
     assert anna.post(address, {**given, "incomplete": "yes"}).status_code == 302
 
 
+def test_rows_that_leave_a_mapping_are_asked_about_and_named_afterwards(
+    anna: Browser, seeded: Seeded, things: int
+) -> None:
+    address = f"/profiles/{things}/options/"
+    whole = {**thing_form(), "s.choices": ["new"]}  # what else is mapped no run needs
+    assert anna.post(address, whole).status_code == 302
+    less = {key: value for key, value in whole.items() if not key.startswith("s.plain_map.1")}
+    asked = anna.post(address, less)
+    page = text(asked)
+    assert asked.status_code == 422
+    assert "mappings would lose rows" in page
+    assert re.search(r'href="#setting-plain_map">A table</a>: Complete \(done\)', page)
+    assert stored(seeded, things)["global"]["plain_map"] == MAPPED, "nothing is stored before it is said"
+    mark = re.search(r'name="dropped" value="(\w+)"', page)
+    assert mark
+    fewer = {key: value for key, value in less.items() if not key.startswith("s.plain_map.2")}
+    again = anna.post(address, {**fewer, "dropped": mark[1]})
+    assert again.status_code == 422, "the answer holds for the rows that were asked about"
+    assert anna.post(address, {**less, "dropped": mark[1]}).status_code == 302
+    assert stored(seeded, things)["global"]["plain_map"] == {"new": 3, "cod": 9}
+    assert "No longer mapped: A table (Complete (done))." in text(anna.get(address))
+    assert anna.post(address, less).status_code == 302, "what is gone is not asked about again"
+
+
+def test_a_store_that_replaces_an_inherited_mapping_is_asked_about_the_rows_it_leaves_out(
+    anna: Browser, seeded: Seeded, things: int
+) -> None:
+    assert anna.post(f"/profiles/{things}/options/", thing_form()).status_code == 302
+    address = f"/profiles/{things}/options/?scope=stores.de"
+    form = draw(anna, address)
+    given = {key: value for key, value in form.items() if not key.startswith("s.row_map")}
+    given["use_default"] = [name for name in form["use_default"] if name != "row_map"]
+    row = {"key": ["inv"], "method": ["2"], "factor": ["1"], "create": ["no"]}
+    given |= {f"s.row_map.0.{part}": value for part, value in row.items()}
+    asked = anna.post(address, given)
+    assert asked.status_code == 422
+    assert ">A table with rows</a>: Cash On Delivery (cash)" in text(asked)
+    assert not stored(seeded, things).get("stores")
+
+
+def test_a_row_for_what_the_source_does_not_have_goes_without_a_word(
+    anna: Browser, seeded: Seeded, things: int
+) -> None:
+    address = f"/profiles/{things}/options/"
+    odd = {**thing_form(), "s.choices": ["new"], "s.plain_map.3.key": ["mistyped"], "s.plain_map.3.value": ["9"]}
+    assert anna.post(address, odd).status_code == 302
+    assert anna.post(address, {**thing_form(), "s.choices": ["new"]}).status_code == 302
+    assert stored(seeded, things)["global"]["plain_map"] == MAPPED
+
+
 def test_a_filter_of_the_source_leaves_out_values_that_need_no_mapping(
     anna: Browser, seeded: Seeded, things: int
 ) -> None:

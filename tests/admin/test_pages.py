@@ -458,6 +458,8 @@ def test_saving_changes_the_scope_and_leaves_the_rest(anna: Browser, seeded: See
         "s.status_mapping.0.value": "5",
         "s.status_mapping.1.key": "holded",
         "s.status_mapping.1.value": "",
+        "s.status_mapping.2.key": "complete",
+        "s.status_mapping.2.value": "7",
         "s.status_mapping.100000.key": "typed_in",
         "s.status_mapping.100000.value": "7",
     }
@@ -465,7 +467,7 @@ def test_saving_changes_the_scope_and_leaves_the_rest(anna: Browser, seeded: See
     stored = options(seeded)
     assert stored["global"] == {
         "batch_size": 75,
-        "status_mapping": {"processing": 5, "typed_in": 7},
+        "status_mapping": {"processing": 5, "complete": 7, "typed_in": 7},
         "warehouse_id": 104,
         "payment_mapping": {"paypal": {"method": 14, "create": True}},
     }
@@ -565,6 +567,8 @@ def test_an_empty_secret_keeps_the_stored_one(anna: Browser, seeded: Seeded) -> 
     needed_form = {
         "s.status_mapping.0.key": "processing",
         "s.status_mapping.0.value": "5",
+        "s.status_mapping.1.key": "complete",
+        "s.status_mapping.1.value": "7",
         "s.payment_mapping.0.key": "paypal",
         "s.payment_mapping.0.method": "14",
         "s.warehouse_id": "104",

@@ -440,6 +440,32 @@ def test_an_import_is_shown_first_and_made_only_when_it_was_seen(anna: Browser, 
     assert "Nothing would change" in text(anna.post("/profiles/import", {"text": given}))
 
 
+def test_values_that_no_collected_list_knows_are_told_before_and_after_and_hinder_nothing(
+    anna: Browser, seeded: Seeded
+) -> None:
+    everything = yaml.safe_load(anna.get("/profiles/export.yaml").data)
+    everything["profiles"][0]["settings"]["global"]["warehouse_id"] = 1044
+    given = yaml.safe_dump(everything)
+    line = given[: given.index("1044")].count("\n") + 1
+    page = text(anna.post("/profiles/import", {"text": given}))
+    assert "3 values are not among the collected lists" in page, "two of them stood there before"
+    assert re.search(rf'badge warn">Line {line}<.*?1044 is not among the lists of erp \(Warehouses\)', page, re.S)
+    assert "Make these changes" in page
+    german = text(anna.client.post("/profiles/import", data={"text": given, "csrf_token": anna.token()},
+                                   headers={"Accept-Language": "de"}))  # fmt: skip
+    assert "1044 steht nicht in den Listen von erp" in german
+    mark = re.search(r'name="seen" value="(\w+)"', page)
+    assert mark
+    done = anna.post("/profiles/import", {"text": given, "seen": mark[1]})
+    assert done.status_code == 302
+    assert "3 values are not among the collected lists" in text(anna.get("/profiles/"))
+    del everything["profiles"][0]["settings"]["global"]["warehouse_id"]
+    del everything["profiles"][0]["settings"]["global"]["status_mapping"]["gone"]
+    page = text(anna.post("/profiles/import", {"text": yaml.safe_dump(everything)}))
+    assert "Make these changes" in page
+    assert "collected lists" not in page
+
+
 def test_a_file_is_imported_as_well_as_text(anna: Browser) -> None:
     file = (io.BytesIO(b"\xef\xbb\xbf" + anna.get("/profiles/export.yaml").data.replace(b"*/15", b"*/20")), "c.yaml")
     page = text(anna.post("/profiles/import", {"file": file}, content_type="multipart/form-data"))

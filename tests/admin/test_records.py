@@ -5,20 +5,22 @@ from __future__ import annotations
 import csv
 import io
 import re
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 from flask import Flask
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from sqlalchemy import event, func, select, update
+from sqlalchemy import delete, event, func, select, update
+from sqlalchemy import text as sql
 
-from admin.views import listing, records, words
+from admin import derive
+from admin.views import criteria, listing, records, words
 from admin.views.export import harmless
-from profiles.db import now
-from profiles.models import Audit, SavedView, SyncHistory, SyncRecord, Task, User
-from tests.admin.conftest import Browser, Seeded
+from profiles.db import Database, now
+from profiles.models import Audit, Connection, Profile, SavedView, SyncHistory, SyncRecord, Task, User
+from tests.admin.conftest import Browser, ErpOrders, Seeded
 from tests.admin.test_pages import headings, link, numbers, text
 
 
@@ -149,6 +151,153 @@ def test_the_numbers_are_sorted_as_they_are_shown_whatever_order_they_came_in(
     assert seen[1:] == sorted(seen[1:])
     assert len(seen) == 130
     assert 'aria-sort="ascending"' in page
+
+
+EVERY_SORT = {
+    column.sort for column in (*derive.record_columns("Order", ErpOrders.refs), *derive.more_record_columns())
+}
+
+
+def walked(browser: Browser, address: str | None) -> list[str]:
+    """The numbers of a whole list, page by page."""
+    seen: list[str] = []
+    while address:
+        page = text(browser.get(address))
+        seen += numbers(page)
+        address = link(page, "next")
+        assert len(seen) <= 130, "the list goes round in circles"
+    return seen
+
+
+def test_a_short_list_is_sorted_by_each_of_its_columns(anna: Browser, tab: str) -> None:
+    page = text(anna.get(tab))
+    assert len(re.findall('<th scope="col" class="sorts', page)) == len(headings(page)) == 19
+    assert len(EVERY_SORT) == 26
+    for sort in sorted(EVERY_SORT):
+        columns = f"columns=number,{COLUMN_OF[sort][0]}"
+
+        def exported(query: str, columns: str = columns) -> list[str]:
+            return [row[0] for row in table(anna.get(f"{tab}export.csv?{columns}&{query}"))[1:]]
+
+        down, up = exported(f"sort={sort}"), exported(f"sort={sort}.up")
+        assert len(set(down)) == 130, sort
+        assert up == down[::-1], sort
+        found = exported(f"sort={sort}&text=klarna")
+        assert found == [number for number in down if number in set(found)], sort
+        assert len(found) == 14, sort
+        if sort in ("ref:order_id", "message", "processed_at", "attempts", "status", "customer"):
+            assert walked(anna, f"{tab}?sort={sort}.up&{columns}") == up, sort
+            assert 'aria-sort="descending"' in text(anna.get(f"{tab}?sort={sort}&{columns}")), sort
+
+
+COLUMN_OF = {
+    column.sort: [column.key]
+    for column in (*derive.record_columns("Order", ErpOrders.refs), *derive.more_record_columns())
+}
+
+
+@pytest.mark.parametrize(
+    ("sort", "values"),
+    [
+        ("ref:order_id", [None, "9", "10", "100"]),
+        ("amount", ["9.90 EUR", "19.90 EUR", "100.00 EUR", "1000.00 EUR"]),
+        ("store", [None, "9", "de", "en"]),
+        ("message", [None, "A", "B", "Ä" * 3000]),
+        ("attempts", [1, 2, 9, 10]),
+        ("processed_at", [None, datetime(2026, 1, 1, tzinfo=UTC), datetime(2026, 2, 1, tzinfo=UTC)]),
+        ("status", ["complete", "failed", "pending", "skipped"]),
+    ],
+)
+def test_a_column_is_sorted_as_people_sort_it_on_both_engines(database: Database, sort: str, values: list[Any]) -> None:
+    digits_first = [None, "de", "en", "9"] if sort == "store" else values
+    with database.session() as session:
+        stamps: dict[str, Any] = {"created_at": now(), "updated_at": now()}
+        ends = [Connection(name=name, connector="x", base_url="", **stamps) for name in ("from", "to")]
+        session.add_all(ends)
+        session.flush()
+        profile = Profile(
+            name="P",
+            entity="order",
+            direction="export",
+            from_id=ends[0].id,
+            to_id=ends[1].id,
+            cron="0 * * * *",
+            **stamps,
+        )
+        session.add(profile)
+        session.flush()
+        for at, value in enumerate(reversed(values)):
+            given = {"refs": {} if value is None else {"order_id": value}} if sort.startswith("ref:") else {sort: value}
+            own = {"status": "complete", "refs": {}, **stamps, **given}
+            session.add(SyncRecord(profile_id=profile.id, source_id=str(at), **own))
+        session.flush()
+        key = COLUMN_OF[sort][0]
+        asked = criteria.wanted({"sort": f"{sort}.up"}, "UTC")
+        way = criteria.plan(session, records.FIELDS, profile.id, asked, "order_id")
+        profile_id = profile.id
+    rows = [row for piece in listing.walk(database, way.query, way.keys, ascending=True, size=1) for row in piece]
+    assert [records.row_of(row, "order_id").get(key) for row in rows] == digits_first
+    assert {row["profile_id"] for row in rows} == {profile_id}
+
+
+def test_the_key_at_the_target_is_sorted_where_only_the_record_knows_it(
+    anna: Browser, tab: str, seeded: Seeded
+) -> None:
+    with seeded.db.session() as session:
+        session.execute(update(SyncRecord).where(SyncRecord.id == 1).values(refs={}, target_id="999999"))
+    assert walked(anna, f"{tab}?sort=ref:order_id")[0] == "100000000"
+
+
+def test_a_long_list_is_sorted_by_what_an_index_serves_and_says_so_of_the_others(
+    anna: Browser, tab: str, seeded: Seeded, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(criteria, "SORTED_FREELY", 100)
+    monkeypatch.setattr(criteria, "FEW", 5)
+    page = text(anna.get(tab))
+    heads = re.findall(r'<th scope="col"( class="[^"]*")?( title="[^"]*")?[^>]*>(?:<a [^>]*>)?([^<]*)<', page)
+    assert [name for kind, why, name in heads if "sorts" in kind] == ["Order ID", "Status", "Created At", "Updated At"]
+    assert all("up to 10,000" in why for kind, why, name in heads if "sorts" not in kind)
+    refused = text(anna.get(f"{tab}?sort=ref:order_id.up"))
+    assert "too long to be sorted by that column" in refused
+    assert walked(anna, f"{tab}?sort=ref:order_id.up") == walked(anna, tab)
+    assert "too long" not in page
+    by_status = walked(anna, f"{tab}?sort=status.up")
+    kept = states(seeded)
+    assert [kept[number] for number in by_status] == sorted(kept.values())
+    assert "too long" not in text(anna.get(f"{tab}?status=complete&sort=ref:order_id")), "73 are few enough"
+    assert walked(anna, f"{tab}?status=complete&sort=amount.up") == sorted(
+        number for number, status in kept.items() if status == "complete"
+    )
+
+
+def states(seeded: Seeded) -> dict[str, str]:
+    with seeded.db.reading() as session:
+        query = select(SyncRecord.source_number, SyncRecord.status)
+        return {str(row[0]): row[1] for row in session.execute(query)}
+
+
+def test_no_sort_of_a_long_list_reads_it_all(anna: Browser, tab: str, seeded: Seeded) -> None:
+    """The database walks along an index: it never sorts."""
+    for sort in ("", *criteria.SORTS):
+        with seeded.db.reading() as session:
+            way = criteria.plan(session, records.FIELDS, seeded.profile, criteria.wanted({"sort": sort}, "UTC"))
+            page = way.query.order_by(*(key.desc() for key in way.keys)).limit(51)
+            said = str(page.compile(seeded.db.engine, compile_kwargs={"literal_binds": True}))
+            steps = [row[-1] for row in session.execute(sql(f"EXPLAIN QUERY PLAN {said}"))]
+        assert not [step for step in steps if "TEMP B-TREE" in step], (sort, steps)
+
+
+def test_all_that_match_are_moved_once_however_they_are_sorted(anna: Browser, tab: str, seeded: Seeded) -> None:
+    for sort in ("status.up", "attempts", "ref:order_id"):
+        query = f"?text=klarna&sort={sort}"
+        assert act(anna, tab, "put_back", query, all="1", confirmed="14").status_code == 302
+        with seeded.db.session() as session:
+            again = select(func.count()).where(SyncHistory.message.like("% by anna."))
+            assert session.scalar(again) == 14
+            session.execute(update(SyncRecord).where(SyncRecord.message.like("%by anna%")).values(status="failed"))
+            session.execute(delete(SyncHistory))
+            moved = update(SyncRecord).where(SyncRecord.cause == "no-payment-method")
+            session.execute(moved.values(status="failed", message="klarna"))
 
 
 def test_what_no_index_serves_is_looked_for_piece_by_piece(
@@ -381,6 +530,34 @@ def test_all_that_match_are_moved_after_a_question_with_their_number(
         assert session.scalar(written) == count
         asked = session.scalars(select(Task).where(Task.asked_by == "anna", Task.status == "pending")).all()
         assert [one.request for one in asked] == ([{}] if action == "retry" else [])
+
+
+def test_what_a_state_does_not_allow_is_not_offered_and_not_asked_about(
+    anna: Browser, tab: str, seeded: Seeded
+) -> None:
+    def offered(query: str) -> list[str]:
+        page = text(anna.get(f"{tab}{query}"))
+        sheet = page[page.index("You are asked again") : page.index("data-chosen")]
+        return re.findall(r'name="action" value="(\w+)"', sheet)
+
+    assert offered("") == offered("?status=failed") == ["retry", "put_back", "skip"]
+    assert offered("?status=complete") == ["put_back"]
+    assert offered("?status=skipped") == ["retry", "put_back"]
+    page = text(anna.get(tab))
+    assert '"skip" data-fits="failed pending"' in page
+    assert 'data-row="complete"' in page
+
+    before = statuses(seeded)
+    mixed = text(act(anna, tab, "skip", "?q=1000000", all="1"))  # all 100 whose number begins like that
+    fitting = len([at for at in range(100) if at % 9 in (4, 8)])
+    assert f"Skip {fitting} records?" in mixed
+    assert f"{100 - fitting} records are finished, skipped already or in work and stay as they are." in mixed
+    assert act(anna, tab, "skip", "?q=1000000", all="1", confirmed=str(fitting)).status_code == 302
+    assert statuses(seeded)["skipped"] == before["skipped"] + fitting
+    refused = act(anna, tab, "skip", "?status=complete", all="1")
+    assert refused.status_code == 302
+    assert "Nothing was done: 73 records are finished" in text(anna.get(refused.headers["Location"]))
+    assert statuses(seeded)["complete"] == 73
 
 
 def test_a_number_that_changed_meanwhile_is_asked_for_again(anna: Browser, tab: str, seeded: Seeded) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -38,9 +39,27 @@ def german(folder: Path) -> dict[str, str]:
         return {str(one.id): str(one.string) for one in read_po(stream, locale="de") if one.id}
 
 
-@pytest.mark.parametrize("catalogue", list(extract.catalogues()), ids=lambda one: one[0].parent.name)
-def test_every_text_has_its_german_with_the_same_places(catalogue: tuple[Path, list[str]]) -> None:
-    folder, texts = catalogue
+@cache
+def catalogues() -> dict[str, tuple[Path, list[str]]]:
+    """By the name of the folder that they belong to. Read when a test asks: reading takes seconds."""
+    return {folder.parent.name: (folder, texts) for folder, texts in extract.catalogues()}
+
+
+def folders() -> list[str]:
+    """Where translations are: in the pages' folder and in those of connectors."""
+    found = [extract.PAGES, *sorted((extract.ROOT / "connector").iterdir())]
+    return [one.name for one in found if (one / "translations").is_dir()]
+
+
+def test_every_folder_of_texts_has_translations() -> None:
+    assert set(catalogues()) <= set(folders()), "run `make words`"
+
+
+@pytest.mark.parametrize("name", folders())
+def test_every_text_has_its_german_with_the_same_places(name: str) -> None:
+    if name not in catalogues():
+        pytest.skip(f"{name} is not installed")
+    folder, texts = catalogues()[name]
     said = german(folder)
     assert not [text for text in texts if not said.get(text)], "run `make words` and translate what is new"
     wrong = [text for text in texts if sorted(PLACE.findall(text)) != sorted(PLACE.findall(said[text]))]
@@ -55,6 +74,14 @@ def test_the_browser_chooses_the_language_and_a_person_may_choose_another(anna: 
     anna.post("/language/", {"language": "en", "next": "/profiles/"})
     page = anna.get("/profiles/", headers={"Accept-Language": "de-DE,de;q=0.9"}).get_data(as_text=True)
     assert '<html lang="en">' in page
+
+
+def test_a_status_that_stands_in_a_template_is_said_in_the_language_of_each_reader(app: Flask) -> None:
+    with app.test_request_context(headers={"Accept-Language": "de"}):
+        made = app.jinja_env.from_string('{{ "processing"|chip }}')
+        assert "in Arbeit" in made.render()
+    with app.test_request_context(headers={"Accept-Language": "en"}):
+        assert "processing" in made.render()
 
 
 def test_a_stored_sentence_is_translated_with_its_values(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -98,6 +125,28 @@ def test_a_stored_sentence_is_translated_with_its_values(app: Flask, monkeypatch
         ("Planned for 2026-11-21 10:15 (Europe/Berlin).", "Geplant für 21.11.2026 10:15 (Europe/Berlin)."),
         ("Must be from 1 to 50, not 99.", "Muss von 1 bis 50 sein, nicht 99."),
         ("3 unknowns, 2 failed.", "3 unknowns, 2 failed."),
+        ("Order 700 updated: cancelled", "Auftrag 700 aktualisiert: storniert"),
+        (
+            "Magento order 100001: taken off hold, cancelled, status complete.",
+            "Magento-Bestellung 100001: freigegeben, storniert, Status complete.",
+        ),
+        (
+            "Magento order 100001: status pending_payment set again.",
+            "Magento-Bestellung 100001: Status pending_payment wieder gesetzt.",
+        ),
+        (
+            "Magento order 200000005: invoice 1, shipment 900012 found in Magento, tracking number JD0000700013 added to "
+            "shipment 900012.",
+            "Magento-Bestellung 200000005: Rechnung 1, Lieferung 900012 in Magento gefunden, Sendungsnummer JD0000700013 zu "
+            "Lieferung 900012 hinzugefügt.",
+        ),
+        ("Sign-in", "Anmeldung"),
+        (
+            "Month 'DEC-JAN' in '1,DEC-JAN' is not possible: a range goes from the smaller to the greater (write two parts "
+            "with a comma), allowed is 1 to 12 or JAN to DEC.",
+            "Monat 'DEC-JAN' in '1,DEC-JAN' ist nicht möglich: Ein Bereich geht vom kleineren zum größeren Wert (sonst zwei "
+            "Teile mit Komma schreiben), erlaubt ist 1 bis 12 oder JAN bis DEC.",
+        ),
     ],
 )
 def test_the_parts_of_a_stored_sentence_are_all_translated_or_none_is(stored: str, shown: str, bundled: None) -> None:

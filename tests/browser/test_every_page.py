@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from importlib.metadata import EntryPoint
 
 import pytest
 from flask import Flask
 from playwright.sync_api import expect
 
+import connector.registry
+from profiles.db import now
+from profiles.models import CatalogueEntry, Connection, Profile
+from profiles.secrets import seal
+from tests.admin import conftest
 from tests.admin.conftest import Seeded
 from tests.admin.test_login import addresses
 from tests.browser.conftest import SIZES, Visitor
@@ -16,13 +22,55 @@ NO_PAGES = ("static", "login.index", "login.code", "dashboard.static")
 NO_PAGE = (".json", ".csv", ".yaml", "/live", "/rows", "/parts")
 
 
-def pages(app: Flask, seeded: Seeded) -> list[str]:
+COLLECTED = {  # of PlentyONE, then of the shop
+    (0, "webstore"): [("12345", "Germany"), ("12346", "Poland")],
+    (0, "order_status"): [("5", "Cleared"), ("7", "Shipped"), ("8", "Cancelled")],
+    (0, "payment_method"): [("0", "Invoice"), ("2", "Cash on delivery")],
+    (0, "shipping_profile"): [("6", "DHL")],
+    (1, "store"): [("de", "German store"), ("pl", "Polish store")],
+    (1, "website"): [("base", "Main website")],
+    (1, "order_status"): [("processing", "Processing"), ("complete", "Complete")],
+    (1, "payment_method"): [("checkmo", "Check / money order")],
+}
+
+
+@pytest.fixture
+def an_import(seeded: Seeded, monkeypatch: pytest.MonkeyPatch) -> int:
+    """A profile that brings the orders of PlentyONE to Magento: its settings are a tab that no export has."""
+    bundled = ("magento", "Magento"), ("plentyone", "PlentyOne")
+    points = [EntryPoint(code, f"connector.{code}:{name}", "connector.plugins") for code, name in bundled]
+    monkeypatch.setattr(connector.registry, "entry_points", lambda group: [*points, *conftest._points(group)])
+    connector.registry.plugins.cache_clear()
+    stamps = {"created_at": now(), "updated_at": now()}
+    with seeded.db.session() as session:
+        ends = [
+            Connection(name=code, connector=code, base_url="https://example.com", credentials=seal({}), **stamps)
+            for code in ("plentyone", "magento")
+        ]
+        session.add_all(ends)
+        session.flush()
+        session.add_all(
+            CatalogueEntry(connection_id=ends[side].id, kind=kind, entry=entry, name=name, collected_at=now())
+            for (side, kind), entries in COLLECTED.items()
+            for entry, name in entries
+        )
+        profile = Profile(name="Order import", entity="order", direction="import", from_id=ends[0].id, to_id=ends[1].id,
+                          cron="*/15 * * * *", timezone="Europe/Berlin", **stamps)  # fmt: skip
+        session.add(profile)
+        session.flush()
+        return int(profile.id)
+
+
+def pages(app: Flask, seeded: Seeded, an_import: int) -> list[str]:
     """The address of every page, and of those states of a page that look otherwise."""
     plain = [page for endpoint, page in addresses(app, seeded, "GET") if endpoint not in NO_PAGES]
     profile = f"/profiles/{seeded.profile}"
     return [
         *(page for page in plain if not page.endswith(NO_PAGE)),
         f"{profile}/options/?scope=stores.de",
+        f"/profiles/{an_import}/options/",
+        f"/profiles/{an_import}/options/?scope=stores.12345",
+        f"/profiles/{an_import}/records/",
         f"{profile}/records/?status=failed",
         f"{profile}/records/?number=nothing",
         f"{profile}/dry-run/?order=100000004",
@@ -37,7 +85,7 @@ def pages(app: Flask, seeded: Seeded) -> list[str]:
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_every_page_is_accessible_and_fits_a_phone(
-    scheme: str, app: Flask, visit: Callable[..., Visitor], seeded: Seeded
+    scheme: str, app: Flask, visit: Callable[..., Visitor], seeded: Seeded, an_import: int
 ) -> None:
     """All pages are looked at before the faults are told, together."""
     visitor = visit(color_scheme=scheme)
@@ -48,9 +96,13 @@ def test_every_page_is_accessible_and_fits_a_phone(
     visitor.accessible()
     visitor.login()
     faults = []
-    for address in pages(app, seeded):
+    for address in pages(app, seeded, an_import):
         page.set_viewport_size(sizes["wide"])
         answer = page.goto(address)
+        if address == f"/profiles/{an_import}/options/":
+            expect(page.get_by_role("link", name="Import settings")).to_have_attribute("aria-current", "page")
+            for one in page.locator("details[data-section]").all():  # closed sections are looked at as well
+                one.evaluate("it => { it.open = true; }")
         if answer is None or "text/html" not in answer.headers.get("content-type", ""):
             continue
         try:

@@ -141,6 +141,18 @@ def test_chosen_rows_are_moved(anna: Visitor, seeded: Seeded, action: str, was: 
     assert count(seeded, becomes) == before + 2
 
 
+def test_only_what_the_state_of_the_chosen_rows_allows_is_offered(anna: Visitor, seeded: Seeded) -> None:
+    page = anna.page
+    page.goto(f"{tab(seeded)}?sort=id.up")
+    bar = page.locator("[data-chosen]")
+    page.get_by_label("Choose 100000000").check()  # complete
+    expect(bar.get_by_role("button")).to_have_text(["Put back to pending"])
+    page.get_by_label("Choose 100000004").check()  # failed
+    expect(bar.get_by_role("button")).to_have_text(["Retry now (1)", "Put back to pending", "Skip (1)"])
+    page.get_by_label("Choose 100000000").uncheck()
+    expect(bar.get_by_role("button")).to_have_text(["Retry now", "Put back to pending", "Skip"])
+
+
 def test_all_of_one_cause_are_retried_together(anna: Visitor, seeded: Seeded) -> None:
     page = anna.page
     page.goto(tab(seeded))

@@ -10,6 +10,7 @@ import os
 import subprocess
 import sys
 import urllib.request
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,9 @@ from typing import Any
 import pytest
 import yaml
 
+from profiles import sync
+from profiles.db import Database
+from profiles.models import Profile, SyncRecord
 from tests.contracts import violations
 
 ROOT = Path(__file__).parents[2]
@@ -191,3 +195,99 @@ def world(tmp_path: Path) -> Iterator[Makers]:
 def once_each(state: dict[str, Any]) -> dict[str, Any]:
     """What exists twice in the ERP, by kind; nothing when all is well."""
     return {kind: found for kind, found in state["duplicates"].items() if found}
+
+
+# what an import does with them, unless a test says otherwise
+ANSWERS = {
+    "create_invoice": True,
+    "create_shipment": True,
+    "create_credit_memo": True,
+    "cancel_order": True,
+    "cancel_statuses": [8],
+    "hold_order": True,
+    "hold_statuses": [3.2],
+    "unhold_order": True,
+    "unhold_statuses": [5],
+    "invoice_status_condition": True,
+    "invoice_statuses": [6, 7],
+}
+
+
+class Both:
+    """Both profiles in this process, against stand-ins in another one whose clocks run a minute a round."""
+
+    def __init__(self, stand_ins: StandIns, host: Host) -> None:
+        self.stand_ins = stand_ins
+        self.database = Database()
+        with self.database.reading() as session:
+            self.profiles = {one.name: one.id for one in session.query(Profile)}
+        self.minutes = 0
+        self.seen = {system: self._last(system) for system in stand_ins.address}
+
+    def _log(self, system: str) -> list[dict[str, Any]]:
+        return list(self.stand_ins._ask(system, "log"))
+
+    def _last(self, system: str) -> int:
+        return max((entry["n"] for entry in self._log(system)), default=0)
+
+    def tick(self) -> None:
+        self.minutes += 1
+        self.stand_ins.control("plentyone", "advance", {"seconds": 60})
+        self.stand_ins.control("magento", "clock", {"offset": 60 * self.minutes})
+
+    def run(self) -> list[sync.Result]:
+        return [sync.run(self.database, self.profiles[name]) for name in ("Order export", "Order import")]
+
+    def calls(self) -> Counter[str]:
+        """Reads and writes of both systems since the last question."""
+        made: Counter[str] = Counter()
+        for system in self.stand_ins.address:
+            for entry in self._log(system):
+                if entry["n"] > self.seen[system] and "/login" not in entry["path"]:
+                    made["read" if entry["method"] == "GET" else "write"] += 1
+                    if entry["method"] != "GET":
+                        made[f"{system} {entry['method']} {entry['path']}"] += 1
+            self.seen[system] = self._last(system)
+        return made
+
+    def records(self, profile: str, **facts: Any) -> list[SyncRecord]:
+        with self.database.reading() as session:
+            found = session.query(SyncRecord).filter_by(profile_id=self.profiles[profile], **facts)
+            return list(found.order_by(SyncRecord.id))
+
+    def set(self, profile: str, **given: Any) -> None:
+        """Change global settings of a profile, as its page does."""
+        with self.database.session() as session:
+            row = session.get_one(Profile, self.profiles[profile])
+            row.settings = {**row.settings, "global": {**row.settings["global"], **given}}
+            row.settings_version += 1
+
+    def papers(self, order: dict[str, Any]) -> Any:
+        return self.stand_ins.control("magento", "papers", {"entity_id": order["entity_id"]})
+
+    def orders(self) -> list[dict[str, Any]]:
+        return [one for one in self.stand_ins.control("plentyone", "orders") if one["typeId"] == 1]
+
+
+@pytest.fixture
+def both(world: Makers, monkeypatch: pytest.MonkeyPatch) -> Any:
+    def make(*options: str, answers: dict[str, Any] | None = None, **settings: Any) -> Both:
+        stand_ins, host = world(*options)
+        statuses = {one["status"]: 5 for one in stand_ins.control("magento", "orders") if one.get("status")}
+        host.apply(
+            {**ANSWERS, **(answers or {})},
+            status_mapping={"pending": 3, **statuses, "complete": 7, "closed": 7, "canceled": 8, "holded": 2},
+            residual="line",
+            **settings,
+        )
+        for name, value in host.environment.items():
+            if name.startswith("CONNECTOR_") or name == "PLENTY_PASSWORD":
+                monkeypatch.setenv(name, value)
+        monkeypatch.delenv("CONNECTOR_DATABASE_URL", raising=False)
+        made.append(Both(stand_ins, host))
+        return made[-1]
+
+    made: list[Both] = []
+    yield make
+    for one in made:
+        one.database.engine.dispose()

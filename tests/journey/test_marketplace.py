@@ -102,7 +102,9 @@ class Market:
     # what people, customers and carriers do
 
     def place(self, count: int = 1, items: list[dict[str, Any]] = ITEMS, **wish: Any) -> list[dict[str, Any]]:
-        return list(self.stand_ins.control("refurbed", "place", {"count": count, "items": items, "country": "DE", **wish}))
+        return list(
+            self.stand_ins.control("refurbed", "place", {"count": count, "items": items, "country": "DE", **wish})
+        )
 
     def order(self, id: Any) -> dict[str, Any]:
         return dict(self.stand_ins.control("refurbed", "order", {"id": id}))
@@ -313,6 +315,50 @@ def test_an_accepted_order_is_not_rejected_and_a_person_is_told_what_can_be_done
     market.erp("set_status", id=order["id"], statusId="8.1")
     market.run("Order events")
     assert market.states(placed["id"]) == ["CANCELLED", "CANCELLED"]
+
+
+def test_a_cancelled_order_is_paid_back_by_the_refund_and_by_nothing_before(market: Market) -> None:
+    market.apply()
+    (placed,) = market.place()
+    well(*market.run("Order import"))
+    (order,) = market.orders()
+    market.erp("set_status", id=order["id"], statusId="8.1")
+    well(*market.run("Order events"))
+    assert market.states(placed["id"]) == ["CANCELLED", "CANCELLED"]
+    assert [one for one in market.erp("payments") if one["type"] == "debit"] == []
+    market.erp("set_status", id=order["id"], statusId="9.6")
+    well(*market.run("Order events"))
+    assert [one["total_refunded"] for one in market.order(placed["id"])["items"]] == ["349.00", "349.00"]
+    (debit,) = [one for one in market.erp("payments") if one["type"] == "debit"]
+    assert Decimal(str(debit["amount"])) == Decimal("698.00")
+    assert placed["id"] in [one["value"] for one in debit["properties"] if one["typeId"] == 3]
+    assert settled(market)
+
+
+def test_a_whole_order_that_comes_back_becomes_one_return_for_each_item(market: Market) -> None:
+    market.apply()
+    (placed,) = market.place()
+    well(*market.run("Order import"))
+    (order,) = market.orders()
+    market.erp("set_status", id=order["id"], statusId=5)
+    well(*market.run("Order events"))
+    market.erp("ship", id=order["id"], packageNumber="00340000000000000031")
+    market.erp("set_status", id=order["id"], statusId=7)
+    well(*market.run("Order events"))
+    for item in placed["items"]:
+        market.stand_ins.control("refurbed", "return", {"id": item["id"]})
+    well(*market.run("Returns import"))
+    backs = market.orders(RETURN)
+    assert {market.erp("order", id=one["id"])["orderReferences"][0]["originOrderId"] for one in backs} == {order["id"]}
+    assert len(backs) == 2
+    for one in backs:
+        market.erp("set_status", id=one["id"], statusId="9.6")
+    well(*market.run("Order events"))
+    assert market.states(placed["id"]) == ["RETURNED", "RETURNED"]
+    debits = [one for one in market.erp("payments") if one["type"] == "debit"]
+    reasons = [row["value"] for one in debits for row in one["properties"] if row["typeId"] == 3]
+    assert sorted(reasons) == sorted(item["id"] for item in placed["items"])
+    assert settled(market)
 
 
 def test_events_of_a_pause_are_made_up_for_in_their_order(market: Market) -> None:

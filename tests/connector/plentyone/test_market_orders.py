@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from connector import Missing, RecordFailed
+from connector import Entry, Missing, RecordFailed
 from connector.plentyone.orders import Orders
 from connector.records import Comment, Identifier, Order
 from tests.connector.plentyone.records import ANNA, BERT, line, order
@@ -42,6 +42,15 @@ def test_a_referrer_that_is_set_comes_before_it_and_orders_of_no_market_keep_the
     assert shown(plenty, chosen)["referrerId"] == 10
     own = shop.orders.write(order(), shop.known(), shop.options()).key
     assert shown(plenty, own)["referrerId"] == 1
+
+
+def test_the_client_of_an_account_is_the_one_that_its_store_is_mapped_to(plenty: StandIn, shop: Shop) -> None:
+    mapping = {"de": {"webstore": 12345}, "refurbed": {"webstore": 12346}}
+    shop.host.catalogues["webstore"] = [Entry(id="12345", name="Shop"), Entry(id="12346", name="Markets")]
+    made = shown(
+        plenty, shop.orders.write(placed(store="refurbed"), shop.known(), shop.options(store_mapping=mapping)).key
+    )
+    assert made["plentyId"] == 12346
 
 
 def test_a_market_without_a_referrer_is_said_before_the_first_write(plenty: StandIn, shop: Shop) -> None:

@@ -250,6 +250,24 @@ def test_a_batch_goes_out_in_fifties_and_tells_of_each_item(market: Market, clie
     assert all(one.item and one.item["state"] == "ACCEPTED" for one in made if one.error is None)
 
 
+def test_the_data_log_has_refurbeds_words_also_where_only_a_part_of_a_batch_failed(
+    market: Market, client: RefurbedClient
+) -> None:
+    items = [market.place()["items"][0]["id"] for _ in range(3)]
+    market.control("fail_item", id=items[1], code=3)
+    client.batch(STATES, [{"id": one, "state": "ACCEPTED"} for one in items])
+    with pytest.raises(NotFound):
+        client.ask("OrderService", "GetOrder", {"id": "1"})
+    partly, whole = market.host.calls[-2:]
+    assert (partly.status, partly.path) == (200, f"/refb.merchant.v1.OrderItemService/{STATES}")
+    assert str(partly.error).startswith("entry 2: ")
+    assert ";" not in str(partly.error)
+    assert items[1] in str(partly.request)
+    assert (whole.status, "{" in str(whole.error)) == (404, False)
+    client.batch(STATES, [{"id": items[1], "state": "ACCEPTED"}])
+    assert market.host.calls[-1].error is None
+
+
 # errors
 
 

@@ -117,6 +117,11 @@ def test_what_did_not_change_has_the_same_version_and_comes_once_per_reading(mar
     assert [one.version for one in read(orders, mark)[0]] != [one.version for one in first]
 
 
+def test_it_runs_every_quarter_of_an_hour_where_nobody_chooses_otherwise() -> None:
+    assert Orders.cron == "*/15 * * * *"
+    assert not Orders.settles
+
+
 def test_nothing_before_the_start_of_the_account_is_read(market: Market) -> None:
     market.place()
     market.control("advance", seconds=7200)

@@ -78,6 +78,16 @@ def test_repeated_by_hand_nothing_goes_back_again(stage: Stage) -> None:
     assert not stage.twice("refunds")
 
 
+def test_a_cancellation_pays_nothing_back_until_the_refund_is_sent(stage: Stage) -> None:
+    order = shipped(stage, state="ACCEPTED")
+    stage.write("cancel", order)
+    assert stage.states() == ["CANCELLED", "CANCELLED"]
+    assert (refunded(stage), booked(stage)) == (["0.00", "0.00"], [])
+    stage.write("refund", order, event="2")
+    assert refunded(stage) == ["349.00", "299.00"]
+    assert booked(stage) == [("648.00", "EUR", stage.key)]
+
+
 def test_what_somebody_else_refunded_in_whole_is_not_booked(stage: Stage) -> None:
     order = shipped(stage)
     for at in (0, 1):

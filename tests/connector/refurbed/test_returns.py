@@ -196,6 +196,15 @@ def test_it_runs_hourly_where_nobody_chooses_otherwise() -> None:
     assert not Returns.settles
 
 
+def test_a_whole_order_comes_back_as_one_return_for_each_unit(market: Market, returns: Returns) -> None:
+    order = market.place(state="SHIPPED", items=[{"sku": "IP12-64-BLU-A"}, {"sku": "TP-T480-A"}])
+    for one in order["items"]:
+        market.control("return", id=one["id"])
+    made = [parsed(returns, one) for one in read(returns)[0]]
+    assert {one.order for one in made} == {order["id"]}
+    assert [one.lines[0].line for one in made] == [one["id"] for one in order["items"]]
+
+
 def test_a_return_keeps_the_time_of_its_delivery(market: Market, returns: Returns) -> None:
     row = sent_back(market)
     market.control("move_return", id=row["id"], state="DELIVERED")
