@@ -393,10 +393,12 @@ class Ledger:
         if uncount:
             values["tries_less"] = 1
         line = self._line(row, status, message, moment, target_id=target_id)
+        told = transient and status == SyncStatus.PENDING and message == row.message  # it waits for the same as before
 
         def end(transaction: Transaction) -> Any | None:
             self._change(transaction, row.id, values)
-            transaction.run(_tell(*line), line)
+            if not told:
+                transaction.run(_tell(*line), line)
             return None if following is None else self._claim(transaction, following)
 
         return self.database.write(end, whole=False)

@@ -880,7 +880,8 @@ class Run:
                 return end(SyncStatus.FAILED, said, transient=True, doubt=doubt)
             after = error.after if error.after is not None else min(60.0, 2.0**tries) * random.uniform(0.7, 1.3)
             at = now() + timedelta(seconds=after)
-            said = f"{error}. Next attempt at {at:%H:%M:%S} UTC."
+            # what was set aside says the same each time, so that it is told once
+            said = f"{error}." if error.aside else f"{error}. Next attempt at {at:%H:%M:%S} UTC."
             self._aside = self._aside or error.aside
             more = {"doubt": doubt, "after": after, "uncount": not error.counts, "transient": error.aside}
             return end(SyncStatus.PENDING, said, **more)

@@ -31,6 +31,11 @@ _FAULTS = (
     later("Only a change of status has statuses."),
     later("A name is needed."),
 )
+# what the history says of an event, for the translators
+_HAPPENED = (
+    later("Order change: Status change: {before} → {after}."),
+    later("Event procedure '{name}' follows."),
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -253,6 +258,6 @@ def status_of(match: Match, place: Place) -> str:
     order = match.order
     if order.status is None:
         return "–"
-    if order.fulfilment.status_name:
-        return f"{told(order.fulfilment.status_name)} ({order.status})"
+    if name := told(order.fulfilment.status_name or ""):
+        return name if f"[{order.status}]" in name else f"{name} ({order.status})"
     return status_words(place, STATUS, [order.status])[0]

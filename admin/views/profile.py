@@ -143,6 +143,9 @@ class NewProfile(View):
                      settings=", ".join(missing))  # fmt: skip
         else:
             said = _("{name} was made. Look through its settings, then switch it on.", name=spec.name)
+        if spec.entity == EVENT and not missing:
+            flash(_("{name} was made. Add its event procedures, then switch it on.", name=spec.name), "good")
+            return redirect(url_for("procedures.index", profile_id=made_id))
         flash(said, "good")
         return redirect(url_for("options.index", profile_id=made_id))
 

@@ -198,6 +198,13 @@ def test_what_waits_for_something_holds_nothing_up_and_is_tried_when_its_order_c
     assert (result.status, result.counts["pending"]) == ("success", 1)
     waiting = next(one for one in records(database, made) if one.status == "pending")
     assert "no package number yet" in str(waiting.message)
+    for _ in range(3):  # each look at it finds the same and tells it no second time
+        with database.session() as session:
+            session.get_one(models.SyncRecord, waiting.id).next_attempt_at = None
+        sync.run(database, made)
+    with database.reading() as session:
+        lines = session.scalars(select(models.SyncHistory).where(models.SyncHistory.record_id == waiting.id)).all()
+    assert len([one for one in lines if "no package number yet" in str(one.message)]) == 1
     house.change("1", package="00340")
     sync.run(database, made)
     assert house.told == [("shout", "1", "7"), ("tell", "1", "6")]
