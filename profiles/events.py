@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import json
 import zlib
+from collections import OrderedDict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -43,7 +44,7 @@ from profiles import models, wiring
 from profiles.db import Database, now
 from profiles.ledger import Facts, Lost, fitted, history, records
 from profiles.models import SyncStatus
-from profiles.sync import Queue, Run
+from profiles.sync import CACHED_RECORDS, Queue, Run
 
 ENTITY = "event"
 KIND = "procedure"  # what its sync records are, in the words of `SyncRecord.kind`
@@ -276,7 +277,7 @@ class EventRun(Run):
         with self.database.reading() as session:
             self.rules = rules(session, self.profile)
         self.target.desk = self.source
-        self._orders: dict[str, Order] = {}  # as this run read them
+        self._orders: OrderedDict[str, Order] = OrderedDict()  # with executions due, as this run read them
 
     # finding
 
@@ -302,7 +303,6 @@ class EventRun(Run):
             order = self._read_order(found, rows.get(found.key))
             if order is None:
                 continue
-            self._orders[found.key] = order
             self.may_write()
             self._find(found, order, before)
 
@@ -358,6 +358,10 @@ class EventRun(Run):
                 )
                 if changed.rowcount != 1:  # type: ignore[attr-defined]
                     raise Lost(f"order {found.key}")
+            if due:
+                self._orders[found.key] = order
+            if len(self._orders) > CACHED_RECORDS:
+                self._orders.popitem(last=False)
             for row in due:
                 new = session.execute(insert(records).values(**row).returning(*records.c[*_TOLD])).one()
                 session.execute(insert(history), [self.ledger._line(new, SyncStatus.PENDING, row["message"], moment)])
