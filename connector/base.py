@@ -312,6 +312,10 @@ class Host(ABC):
         """Add values seen in records to a learned catalogue. Cheap when nothing is new."""
         raise NotImplementedError
 
+    def channels(self) -> Collection[str]:
+        """Markets whose orders some profile brings to this connection, by the name that people use (`Order.channel`)."""
+        return ()
+
     def procedures(self) -> Collection[str]:
         """Codes of the procedures of this connection that an active event procedure leads to."""
         return ()
@@ -366,6 +370,11 @@ class Resource(ABC):
         """Tell the source that the target has the record now, where it wants to know; a sentence about it for the
         record's message. Called after each write, perhaps again for the same record: it must do nothing twice."""
         return None
+
+    def awaits(self, record: Any) -> bool:
+        """As a source: whether it still has to be told (`acknowledge`) that the target has this record. Such a record is
+        written once more though nothing changed; let its `Found.version` tell both states apart."""
+        return False
 
     def latest(self, count: int) -> Sequence[Found]:
         """The newest records, whatever became of them: what a person tries a dry run with."""
@@ -445,6 +454,7 @@ class Connector(ABC):
     Settings: ClassVar[type[Settings]] = Settings  # of one account: credentials and what belongs to them
     resources: ClassVar[tuple[type[Resource], ...]] = ()
     catalogues: ClassVar[tuple[Catalogue, ...]] = ()
+    channel: ClassVar[str | None] = None  # of a market: `Order.channel` of its orders
     # an account is deleted only while it is inactive and no record came from it
     deleted_inactive: ClassVar[bool] = False
 

@@ -63,6 +63,7 @@ class MemoryHost(Host):
         self.calls: list[LoggedCall] = []
         self.catalogues: dict[str, list[Entry]] = dict(catalogues or {})
         self.active_procedures: set[str] = set()
+        self.markets: set[str] = set()
 
     def catalogue(self, kind: str) -> Sequence[Entry]:
         return self.catalogues.get(kind, [])
@@ -70,6 +71,9 @@ class MemoryHost(Host):
     def learn(self, kind: str, entries: Iterable[Entry]) -> None:
         known = {one.id for one in self.catalogues.setdefault(kind, [])}
         self.catalogues[kind] += [one for one in entries if one.id not in known]
+
+    def channels(self) -> Collection[str]:
+        return self.markets
 
     def procedures(self) -> Collection[str]:
         return self.active_procedures

@@ -115,6 +115,9 @@ def compare(order: Order, seen: Seen | None, *, since: datetime, first: bool) ->
         again = one.at == at and (mark in marks or one.status == status)
         if one.at < at or again:
             continue
+        if seen is not None and one.status == status and not marks:  # seen at the order before its history told it
+            at, marks = one.at, [mark]
+            continue
         found.append(Happening(event=STATUS, at=one.at, status=one.status, before=status))
         marks = [mark] if one.at > at else [*marks, mark]
         status, at = one.status, one.at

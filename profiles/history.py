@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from sqlalchemy import ColumnElement, and_, insert, or_, select, update
 from sqlalchemy.orm import Session
 
+from connector.records import Identifier as Device
 from profiles.db import now
 from profiles.events import ENTITY
 from profiles.ledger import DONE
-from profiles.models import DataLog, Profile, SyncHistory, SyncRecord, SyncStatus, Task
+from profiles.models import DataLog, Identifier, Profile, SyncHistory, SyncRecord, SyncStatus, Task
 
 MOVED_AT_ONCE = 500
 ORDERS = ("order", ENTITY)  # entities whose records are keyed by the order's own key
@@ -57,15 +58,24 @@ def records(
 
 
 def stories(session: Session, number: str, *, calls: int = 200) -> list[Story]:
-    """Every profile's record with this number, source id or target id; newest calls last."""
+    """Every profile's record with this number, source id or target id, else of the order that a device with this IMEI or
+    serial number belongs to; newest calls last."""
     found = session.scalars(
         select(SyncRecord)
         .where(or_(SyncRecord.source_number == number, SyncRecord.target_id == number, SyncRecord.source_id == number))
         .order_by(SyncRecord.id)
         .limit(50)
     ).all()
-    exact = [record for record in found if record.source_number == number] or found
+    exact = [record for record in found if record.source_number == number] or found or _with_device(session, number)
     return [story(session, record, calls=calls) for record in exact]
+
+
+def _with_device(session: Session, text: str) -> Sequence[SyncRecord]:
+    """The records of the orders that a device with this IMEI or serial number belongs to."""
+    seen = Identifier.value == Device.of(text).value
+    numbers = session.scalars(select(Identifier.source_number).where(seen).limit(50)).all()
+    mine = SyncRecord.source_number.in_({one for one in numbers if one is not None})
+    return session.scalars(select(SyncRecord).where(mine).order_by(SyncRecord.id).limit(50)).all()
 
 
 def story(session: Session, record: SyncRecord, *, calls: int = 200) -> Story:

@@ -15,6 +15,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from connector import Entry, Host, RetryLater
 from connector.client import LoggedCall
+from connector.registry import plugins
 from profiles import models
 from profiles.db import Database, now
 from profiles.prepared import Prepared
@@ -172,6 +173,16 @@ class Hosting(Host):
         if fresh:
             self._known[kind].update(one.id for one in fresh)
             store_entries(self.database, self.connection_id, kind, fresh, learned=True)
+
+    def channels(self) -> Collection[str]:
+        profile, end = models.Profile, models.Connection
+        query = (
+            select(end.connector).join(profile, profile.from_id == end.id).where(profile.to_id == self.connection_id)
+        )
+        with self.database.reading() as session:
+            found = {plugins().get(code) for code in session.scalars(query)}
+        names = {one.connector.channel for one in found if one is not None and one.connector is not None}
+        return {name for name in names if name}
 
     def procedures(self) -> Collection[str]:
         row, profile = models.EventProcedure, models.Profile

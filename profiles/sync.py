@@ -615,6 +615,9 @@ class Run:
         """As `_decide`, of a record that could be read. Raises RecordFailed."""
         facts, seen = facts_of(record), record.substance()
         if row is not None and row.digest == seen and row.status in DONE and not row.forced:
+            if self.source.awaits(record):
+                self._remember(found.key, seen, record)
+                return Decision(status=SyncStatus.PENDING, message="Its source waits for word.", facts=facts, seen=seen)
             self.tally["skipped"] += 1
             return None
         options = self.options(record)

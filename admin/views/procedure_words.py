@@ -33,7 +33,8 @@ _FAULTS = (
 )
 # what the history says of an event, for the translators
 _HAPPENED = (
-    later("Order change: Status change: {before} → {after}."),
+    later("Order change:"),
+    later("Status change:"),
     later("Event procedure '{name}' follows."),
 )
 

@@ -23,13 +23,19 @@ from admin.views.frame import ProfilePage, Shown
 from admin.views.listing import MOST_COUNTED, Column, fetch, route, walk
 from admin.views.present import when
 from admin.views.saved import Saved, Trouble
-from admin.views.words import _, n_
+from admin.views.words import _, later, n_
 from profiles import history
 from profiles.db import now
 from profiles.models import Profile, SyncRecord, SyncStatus, Task, TaskStatus
 from scheduler import tasks
 
 ACTIONS = {"retry": history.retry, "put_back": history.put_back, "skip": history.skip}
+# what the history says of them, for the translators
+_MOVED = (
+    later("Put back to pending by {person}."),
+    later("To be retried by {person}."),
+    later("Skipped by {person}."),
+)
 ALLOWED = {"retry": history.UNSENT, "put_back": history.IDLE, "skip": history.UNDONE}  # in these statuses
 DONE_WORDS = {"retry": "retried", "put_back": "put back", "skip": "skipped"}  # as the audit says it
 NAMED = 20  # numbers of records that the audit names

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from marshmallow import fields
 
 from connector import Budget, Client, Connector, ConnectorError, Entry, Finding, Options, SharedState
-from connector.plentyone import budget, catalogues, rights
+from connector.plentyone import aims, budget, catalogues, rights
 from connector.plentyone.client import PlentyClient
 from connector.plentyone.orders import Orders
 from connector.plentyone.returns import Returns
@@ -84,7 +84,27 @@ class PlentyOne(Connector):
         super().close()
 
     def check(self) -> list[Finding]:
-        return rights.check(self.client)
+        return [*rights.check(self.client), *self._markets()]
+
+    def _markets(self) -> Iterator[Finding]:
+        """Whether the markets whose orders come here have a referrer that is active (guide: "activating the order
+        referrer"). Only what is wrong is an own line, or that it is there."""
+        for channel in sorted(self.host.channels()):
+            name = f"Order referrer {channel}"
+            try:
+                found = aims.named(channel, catalogues.referrers(self.client))
+            except ConnectorError:
+                return  # that the list cannot be read is a finding of its own
+            if found is None:
+                said = (
+                    f"There is no order referrer named {channel}. Make it under Setup » Orders » Order referrer, or choose "
+                    "another one as 'Order referrer ID' of the profile."
+                )
+                yield Finding(name=name, ok=False, message=said)
+            elif message := aims.invisible(found):
+                yield Finding(name=name, ok=False, message=message)
+            else:
+                yield Finding(name=name, ok=True, message=f"{found.name} ({found.id}) is visible.")
 
     def collect(self) -> Iterator[tuple[str, list[Entry] | ConnectorError]]:
         return catalogues.collect(self.client)

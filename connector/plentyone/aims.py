@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
@@ -59,8 +60,12 @@ def referrer_of(order: Order, options: Options, host: Host) -> str | None:
 
 def market(channel: str, host: Host) -> Entry | None:
     """The order referrer of a market, by its name in the back end or its public one."""
+    return named(channel, host.catalogue("referrer"))
+
+
+def named(channel: str, referrers: Iterable[Entry]) -> Entry | None:
     wanted = channel.strip().casefold()
-    for one in host.catalogue("referrer"):
+    for one in referrers:
         if wanted in (str(name).strip().casefold() for name in (one.name, one.extra.get("public"))):
             return one
     return None
@@ -71,7 +76,12 @@ def hidden(order: Order, options: Options, host: Host) -> str | None:
     if order.channel is None or set_value(options.referrer_id) is not None:
         return None
     entry = market(order.channel, host)
-    if entry is None or entry.extra.get("filterable") is not False:
+    return None if entry is None else invisible(entry)
+
+
+def invisible(entry: Entry) -> str | None:
+    """A sentence where an order referrer is not switched on."""
+    if entry.extra.get("filterable") is not False:
         return None
     return (
         f"The order referrer {entry.name} ({entry.id}) is not visible in PlentyONE: activate 'Visible in selection' under "

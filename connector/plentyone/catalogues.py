@@ -194,6 +194,11 @@ def _read(client: PlentyClient, listing: Listing) -> list[Entry]:
     return list(found.values())
 
 
+def referrers(client: PlentyClient) -> list[Entry]:
+    """The order referrers as they are now."""
+    return _read(client, next(one for one in LISTINGS if one.kind == "referrer"))
+
+
 def _rows(client: PlentyClient, listing: Listing) -> Iterable[Payload]:
     if listing.kind == "contact_class":
         return _classes(client.find(listing.path, listing.query))

@@ -9,7 +9,7 @@ from connector.refurbed import account, checking
 from connector.refurbed.answers import TokenRefused
 from connector.refurbed.client import RefurbedClient
 from connector.refurbed.orders import Orders
-from connector.refurbed.parsing import ATTRIBUTES, STORE
+from connector.refurbed.parsing import ATTRIBUTES, CHANNEL, STORE
 from connector.refurbed.procedures import Events
 from connector.refurbed.returns import Returns
 from connector.refurbed.shapes import ORDER_STATES, PAYMENT_METHODS, RETURN_STATES
@@ -41,6 +41,7 @@ class Refurbed(Connector):
         Catalogue(kind="order_attribute", label="Order fields"),
         Catalogue(kind="store", label="Stores"),
     )
+    channel = CHANNEL
     deleted_inactive = True
 
     client: RefurbedClient

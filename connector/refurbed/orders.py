@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
+from functools import cached_property
 
 from connector import (
     Found,
@@ -73,11 +75,26 @@ class Orders(Resource):
         demand(self.connector.account, "order_import")
         size = int(options.get("page_size") or PAGE_SIZE)
         for rows, mark in sweep.pages(self.client, LIST, since, sweep.lower_bound(options, self.start), size):
-            yield Page(records=[found(row) for row in rows], mark=mark)
+            yield Page(records=[self._found(row) for row in rows], mark=mark)
 
     def get(self, key: str) -> Found | None:
         payload = self.payload(key)
-        return None if payload is None else found(payload)
+        return None if payload is None else self._found(payload)
+
+    def _found(self, row: Payload) -> Found:
+        """An order that is to be accepted is another version of itself: nothing else changes when a procedure that
+        decided about it is gone."""
+        made = found(row)
+        open = any(item.text("state") == "NEW" for item in Fields(f"order {made.key}", row).rows("items"))
+        return replace(made, version=f"{made.version}:accept") if open and not self.decided else made
+
+    @cached_property
+    def decided(self) -> bool:
+        """Whether an event procedure accepts or rejects orders in place of this; asked once for a run."""
+        return self._deciding()
+
+    def _deciding(self) -> bool:
+        return bool(DECIDING & set(self.host.procedures()))
 
     def number(self, number: str) -> Found | None:
         """The number that people use is the id."""
@@ -92,7 +109,7 @@ class Orders(Resource):
         )
         for page in listing:
             rows += page
-        return [found(row) for row in rows[:count]]
+        return [self._found(row) for row in rows[:count]]
 
     def parse(self, payload: Payload) -> Order:
         return parsing.order(payload)
@@ -112,6 +129,9 @@ class Orders(Resource):
 
     # after the import
 
+    def awaits(self, record: Order) -> bool:
+        return not self.decided and "NEW" in record.extra["states"].values()
+
     def acknowledge(self, record: Order, written: Written, known: Known, options: Options) -> str | None:
         """Accept all NEW items, unless an event procedure decides about it. An item is accepted once: after doubt the
         order is read first, and what is refused is believed only when it was looked at.
@@ -121,7 +141,7 @@ class Orders(Resource):
         new = [key for key, state in record.extra["states"].items() if state == "NEW"]
         if not new:
             return None
-        if DECIDING & set(self.host.procedures()):
+        if self._deciding():  # asked anew: one may have been switched on since the order was read
             return "It is accepted or rejected at refurbed by event procedure."
         if known.doubt or known.finished or known.attempt > 1:
             states = self._states(record.key)

@@ -127,6 +127,11 @@ class Refund(Act):
     )
 
     def act(self, work: Work) -> None:
+        if work.kind is OrderKind.CREDIT and not any(line.external for line in work.goods()):
+            raise RecordFailed(
+                f"{work.name} is over an amount and over no item of refurbed order {work.key}. refurbed refunds per item "
+                "only: make a credit note over its items, with the amount of each. Nothing was refunded."
+            )
         positions = work.positions()
         if work.kind is OrderKind.RETURN:
             _single(work, positions)

@@ -177,6 +177,7 @@ def test_the_check_list_leads_to_a_profile_with_the_usual_times_of_its_source(
     assert '<option value="return" selected>' in form_page
     assert re.search(r'<option value="market" selected', form_page.partition('name="from"')[2])
     assert re.search(r'<option value="office" selected', form_page.partition('name="to"')[2])
+    assert re.search(r'name="direction" value="import" checked', form_page)  # what a market gives comes into the shop
     events = text(anna.get(next(one for one in links if "entity=event" in one)))
     assert 'name="cron" value="* * * * *"' in events
 

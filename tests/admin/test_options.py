@@ -288,6 +288,19 @@ def test_a_store_without_a_needed_value_is_named(seeded: Seeded) -> None:
     assert [(gap.setting.name, gap.store) for gap in found] == [("warehouse_id", "en")]
 
 
+def test_a_value_that_the_default_of_a_filter_leaves_out_needs_no_row() -> None:
+    declared = declarations("refurbed", "plentyone", "order")
+    mapping = next(one for one in declared.settings if one.name == "status_mapping")
+    seen = [Item(value="NEW", label="New", seen=True), Item(value="SHIPPED", label="Shipped", seen=True)]
+
+    def lacking(**chosen: Any) -> list[str]:
+        return [one for one, _name in gaps.unmapped(mapping, declared, {"global": chosen}, lambda side, kind: seen)]
+
+    assert lacking() == ["NEW"]
+    assert lacking(state_filter=["SHIPPED"]) == ["SHIPPED"]
+    assert lacking(state_filter=[]) == ["NEW", "SHIPPED"]
+
+
 # scopes
 
 

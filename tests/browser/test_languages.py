@@ -13,9 +13,20 @@ from admin.views import words
 from profiles.models import SyncRecord
 from tests.admin.conftest import Seeded
 from tests.browser.conftest import Visitor
-from tests.browser.test_every_page import NO_PAGE, pages
+from tests.browser.test_every_page import NO_PAGE, an_import, pages
 
-MENU = ["Übersicht", "Profile", "Aufträge", "Zeitplan", "Verbindungen", "Datenprotokoll", "Benutzer"]
+__all__ = ["an_import"]
+
+MENU = [
+    "Übersicht",
+    "Profile",
+    "Aufträge",
+    "Ereignisaktionen",
+    "Zeitplan",
+    "Verbindungen",
+    "Datenprotokoll",
+    "Benutzer",
+]
 TABS = ["Profileinstellungen", "Exporteinstellungen", "Auftragssynchronisierung", "Verlauf der Auftragssynchronisierung",
         "Zeitplan", "Zeitplanverlauf", "Probelauf"]  # fmt: skip
 DATA = {"complete", "pending", "processing", "Profile", "command line"}  # the seed's own, or German as well
@@ -92,12 +103,17 @@ def test_a_german_browser_gets_german_and_may_choose_english_and_go_back(
     visitor.accessible()
 
 
-def test_no_page_leaves_english_among_the_german(visit: Callable[..., Visitor], app: Flask, seeded: Seeded) -> None:
+def test_no_page_leaves_english_among_the_german(
+    visit: Callable[..., Visitor],
+    app: Flask,
+    seeded: Seeded,
+    an_import: int,
+) -> None:
     """What stands in both languages and has a German of its own is left over."""
     visitor = visit(locale="de-DE")
     visitor.allowed.append("404")
     page = visitor.login()
-    same = page.evaluate(SAME, [one for one in pages(app, seeded) if not one.endswith(NO_PAGE)])
+    same = page.evaluate(SAME, [one for one in pages(app, seeded, an_import) if not one.endswith(NO_PAGE)])
     german = words.words("de")
     assert {text: where for text, where in same.items() if german.get(text, text) != text and text not in DATA} == {}
     page.goto("/no-such-page/")

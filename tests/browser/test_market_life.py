@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import re
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -95,7 +95,9 @@ def find(page: Page, text: str) -> None:
     page.keyboard.press("Enter")
 
 
-def test_one_page_tells_the_whole_life_of_an_order_from_the_market(anna: Visitor, market: Market) -> None:
+def test_one_page_tells_the_whole_life_of_an_order_from_the_market(
+    anna: Visitor, market: Market, visit: Callable[..., Visitor]
+) -> None:
     page = anna.page
     page.goto("/connections/1/")
     expect(page.locator("section[aria-labelledby=mandatory]")).to_contain_text("nothing is missing")
@@ -162,16 +164,13 @@ def test_one_page_tells_the_whole_life_of_an_order_from_the_market(anna: Visitor
     look(anna, "whole")
 
     # its way is told in German as well, and fits a phone
-    page.context.set_extra_http_headers({"Accept-Language": "de"})
-    page.set_viewport_size({"width": SIZES["phone"][0], "height": SIZES["phone"][1]})
-    page.reload()
-    expect(page.locator(".timeline")).to_contain_text(
-        "Auftragsänderung: Statuswechsel: 5 → 7. Ereignisaktion „Ship“ folgt."
-    )
-    assert page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0
-    look(anna, "phone")
-    page.context.set_extra_http_headers({})
-    page.set_viewport_size({"width": SIZES["wide"][0], "height": SIZES["wide"][1]})
+    german = visit(locale="de-DE")
+    german.login().set_viewport_size({"width": SIZES["phone"][0], "height": SIZES["phone"][1]})
+    german.page.goto(here)
+    told = german.page.locator(".timeline")
+    expect(told).to_contain_text("Auftragsänderung: Statuswechsel: 5 → 7. Ereignisaktion „Ship“ folgt.")
+    assert german.page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0
+    look(german, "phone")
 
     # repeated by hand: it is carried out again, and nothing is done twice
     page.goto(here)

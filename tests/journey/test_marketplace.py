@@ -300,6 +300,19 @@ def test_without_an_event_procedure_orders_are_accepted_when_they_are_imported(m
     assert settled(market)
 
 
+def test_orders_that_waited_for_a_procedure_are_accepted_when_it_is_gone(market: Market) -> None:
+    market.apply()
+    (placed,) = market.place()
+    well(*market.run("Order import"))
+    assert market.states(placed["id"]) == ["NEW", "NEW"]
+    market.apply(procedures=[])
+    well(*market.run("Order import"))
+    assert market.states(placed["id"]) == ["ACCEPTED", "ACCEPTED"]
+    (again,) = market.run("Order import")
+    assert [one["write"] for one in again["calls"].values()] == [0, 0]
+    assert settled(market)
+
+
 def test_an_accepted_order_is_not_rejected_and_a_person_is_told_what_can_be_done(market: Market) -> None:
     market.apply()
     (placed,) = market.place()

@@ -325,6 +325,20 @@ def test_an_order_is_found_by_the_number_of_its_device(database: Database, house
     with database.reading() as session:
         (row,) = session.scalars(select(models.Identifier))
     assert (row.kind, row.value, row.source_number) == ("imei", "490154203237518", "M1")
+    assert records(database, made) == []
+    with database.session() as session:
+        session.add(
+            models.EventProcedure(
+                profile_id=made, name="x", event="status", status=[], filters={}, procedure="tell", settings={},
+                active=True, position=1, created_at=house.clock, updated_at=house.clock,
+            )
+        )  # fmt: skip
+    house.move("1", "7")
+    sync.run(database, made)
+    with database.reading() as session:
+        for text in ("490154203237518", "49-015420-323751-8"):
+            assert [one.record.source_number for one in history.stories(session, text)] == ["M1"]
+        assert history.stories(session, "356938035643809") == []
 
 
 def _killed_while_it_finds(url: str, made: int, after: int) -> None:
@@ -406,6 +420,23 @@ def test_two_changes_of_one_second_are_two_events(house: House) -> None:
     happened, seen = events.compare(_order(house), seen, since=house.clock, first=False)
     assert [(one.before, one.status) for one in happened] == [("6", "7")]
     assert events.compare(_order(house), seen, since=house.clock, first=False)[0] == []
+
+
+def test_a_change_that_the_history_tells_later_than_the_order_is_one_event(house: House) -> None:
+    house.place("1")
+    _, seen = events.compare(_order(house), None, since=house.clock - timedelta(seconds=5), first=True)
+    at = house.at() + timedelta(seconds=1)
+    house.orders["1"].update(status="6", updated=at)
+    happened, seen = events.compare(_order(house), seen, since=house.clock, first=False)
+    assert [one.status for one in happened] == ["6"]
+    house.orders["1"]["passed"].append(("6", at + timedelta(seconds=1)))  # it was written after the order
+    house.orders["1"].update(updated=at + timedelta(seconds=2))  # ... which changed once more
+    happened, seen = events.compare(_order(house), seen, since=house.clock, first=False)
+    assert happened == []
+    house.orders["1"]["passed"] += [("7", at + timedelta(seconds=3)), ("6", at + timedelta(seconds=4))]
+    house.orders["1"].update(updated=at + timedelta(seconds=4))
+    happened, _ = events.compare(_order(house), seen, since=house.clock, first=False)
+    assert [(one.before, one.status) for one in happened] == [("6", "7"), ("7", "6")]
 
 
 def _order(house: House) -> Any:

@@ -158,3 +158,20 @@ def test_a_market_whose_referrer_is_gone_hinders_no_later_change(plenty: StandIn
     known.finished = True
     shop.host.catalogues["referrer"] = []
     assert not shop.orders.write(placed(), known, shop.options()).created
+
+
+def test_the_connection_test_says_whether_the_referrer_of_a_market_is_active(plenty: StandIn, shop: Shop) -> None:
+    shop.host.markets = {"refurbed"}
+
+    def said() -> list[tuple[bool, str]]:
+        return [(one.ok, one.message) for one in shop.connector.check() if one.name == "Order referrer refurbed"]
+
+    assert said() == [(True, "refurbed (183) is visible.")]
+    plenty.control("referrer", {"id": 183, "visible": False})
+    ((ok, message),) = said()
+    assert not ok
+    assert "activate 'Visible in selection'" in message
+    plenty.control("referrer", {"id": 183, "listed": False})
+    ((ok, message),) = said()
+    assert not ok
+    assert "There is no order referrer named refurbed" in message

@@ -566,3 +566,16 @@ def test_a_right_that_is_lacking_stops_the_run(market: Market, orders: Orders) -
     market.control("fail_item", id=order.lines[0].key, code=7)
     with pytest.raises(StopRun, match="lacks the right"):
         acknowledge(orders, order)
+
+
+def test_orders_left_new_by_a_procedure_are_accepted_when_nothing_decides_any_more(market: Market) -> None:
+    market.control("place", count=1)
+    market.host.active_procedures = {"confirm"}
+    before = market.connector().resource("order")
+    ((found,), _) = read(before)
+    assert not before.awaits(before.parse(found.payload or {}))
+    market.host.active_procedures = set()
+    after = market.connector().resource("order")
+    ((again,), _) = read(after)
+    assert again.version != found.version
+    assert after.awaits(after.parse(again.payload or {}))

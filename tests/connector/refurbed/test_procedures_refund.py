@@ -235,6 +235,13 @@ def test_another_currency_is_refused(stage: Stage) -> None:
     assert refunded(stage) == ["0.00", "0.00"]
 
 
+def test_a_credit_note_over_an_amount_of_no_item_says_how_to_make_one_that_can_be_paid(stage: Stage) -> None:
+    note = credited(stage, shipped(stage), FIFTY)
+    note = replace(note, lines=tuple(replace(line, external=None) for line in note.lines))
+    with pytest.raises(RecordFailed, match="make a credit note over its items"):
+        stage.write("refund", note)
+
+
 def test_a_credit_note_over_nothing_is_left_alone(stage: Stage) -> None:
     with pytest.raises(SkipRecord):
         stage.write("refund", credited(stage, shipped(stage), Decimal(0)))
