@@ -13,7 +13,7 @@ from connector.refurbed.client import RefurbedClient
 ONE: Mapping[str, Any] = {"pagination": {"limit": 1}}
 CARRIERS = ("ShippingProfileService", "ListAvailableCarriers")
 RIGHTS: tuple[tuple[str, str, str, Mapping[str, Any]], ...] = (
-    ("Carriers", *CARRIERS, {}),
+    ("AfterShip carriers", *CARRIERS, {}),
     ("Orders", "OrderService", "ListOrders", ONE),
     ("Returns", "OrderItemReturnService", "ListOrderItemReturns", ONE),
 )
@@ -33,7 +33,7 @@ def _findings(client: RefurbedClient) -> Iterator[Finding]:
     for label, service, method, body in RIGHTS:
         try:
             data = client.ask(service, method, body, tries=2)
-            if label == "Carriers":
+            if label == "AfterShip carriers":
                 slugs = {slug for slug, _ in listed(data)}
         except TokenRefused as error:
             yield Finding(name="Address", ok=True, message=f"{name}: refurbed answers at {client.base_url}.")

@@ -22,6 +22,7 @@ class Events(Procedures):
     label = "Order events"
     refs = (
         Ref(key="id", label="refurbed order ID", sought=True),
+        Ref(key="tracking", label="Package number", sought=True),
         Ref(key="invoice", label="Invoice at refurbed"),
         Ref(key="refund", label="Payments of refunds"),
     )

@@ -116,6 +116,8 @@ class Ship(Act):
         if work.order.fulfilment.shares:
             work.single(one for one in going if one.item.id in parcels)
         self._tell(work, [one for one in going if one.item.id in parcels], parcels)
+        if parcels:
+            work.known.learn(tracking=", ".join(sorted({one.number for one in parcels.values()})))
         self._wait(work, [one for one in going if one.item.id not in parcels])
         if gone and not work.order.fulfilment.shares:
             work.trouble.append(

@@ -274,7 +274,8 @@ def test_the_whole_life_of_an_order_from_the_market_to_the_booked_refund(market:
 
     # one screen tells it all, also by the number of the device
     story = market.host.call("order", id, "--json").stdout
-    for said in ("Order import", "Returns import", "Order events", debit_id(debit), str(back["id"])):
+    parts = ("Order import", "Returns import", "Order events", debit_id(debit), str(back["id"]), "00340000000000000017")
+    for said in parts:
         assert said in story, said
 
 

@@ -31,13 +31,17 @@ def findings(market: Market, **settings: Any) -> dict[str, tuple[bool, str]]:
 
 def test_the_connection_test_names_address_token_and_each_right(market: Market) -> None:
     found = findings(market)
-    assert list(found) == ["Address", "Token", "Carriers", "Orders", "Returns"]
+    assert list(found) == ["Address", "Token", "AfterShip carriers", "Orders", "Returns"]
     assert all(ok for ok, _ in found.values())
 
 
 @pytest.mark.parametrize(
     ("path", "name"),
-    [("*/ListAvailableCarriers", "Carriers"), ("*/ListOrders", "Orders"), ("*/ListOrderItemReturns", "Returns")],
+    [
+        ("*/ListAvailableCarriers", "AfterShip carriers"),
+        ("*/ListOrders", "Orders"),
+        ("*/ListOrderItemReturns", "Returns"),
+    ],
 )
 def test_the_connection_test_names_the_right_that_is_lacking(market: Market, path: str, name: str) -> None:
     market.control("forbid", path=path)
