@@ -408,6 +408,7 @@ def test_credit_notes_of_all_kinds_are_given_back_to_the_cent(world: Makers) -> 
         if note["typeId"] != 4:
             continue
         refused = one["status"] == "failed" and any(said in one["message"] for said in IMPOSSIBLE)
+        refused = refused or (one["status"] == "pending" and NOT_INVOICED in one["message"])
         done += not refused
         wanted = Decimal(0) if refused else cents(note["amounts"][-1]["invoiceTotal"])
         ids = [each for each in one["refs"].get("creditmemo_id", "").split(", ") if each]
@@ -419,6 +420,7 @@ def test_credit_notes_of_all_kinds_are_given_back_to_the_cent(world: Makers) -> 
     assert stand_ins.state("magento")["unequal"] == []
 
 
+NOT_INVOICED = "only 0.00"  # is paid so far of an order that has no invoice: its credit notes wait for that
 IMPOSSIBLE = (  # what Magento cannot give back; nothing was, and a person is told
     "are paid and not refunded yet",
     "were paid by gift card, store credit or points",

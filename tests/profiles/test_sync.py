@@ -691,3 +691,60 @@ def test_a_fault_of_the_database_ends_the_batch_for_all_threads(
     monkeypatch.setattr(Ledger, "finish", finish)
     assert sync.run(database, made).status == "success"
     assert sorted(one["number"] for one in world.created) == sorted(str(number) for number in range(1, 41))
+
+
+def twin(database: Database, made: int) -> int:
+    """A second profile of the same kind between the same connections, as *Duplicate* makes it."""
+    with database.session() as session:
+        row = session.get_one(models.Profile, made)
+        columns = (
+            one.name for one in models.Profile.__table__.columns if one.name not in ("id", "name", "mark", "read_at")
+        )
+        copy = models.Profile(name="Its double", **{name: getattr(row, name) for name in columns})
+        session.add(copy)
+        session.flush()
+        return int(copy.id)
+
+
+def test_what_another_profile_of_the_kind_wrote_is_not_written_a_second_time(database: Database, world: World) -> None:
+    made = profile(database)
+    for number in ("1", "2"):
+        world.place(number)
+    sync.run(database, made)
+    second = twin(database, made)
+    world.place("3")
+    result = sync.run(database, second)
+    assert (result.status, result.counts["skipped"], result.counts["complete"]) == ("success", 2, 1)
+    assert "(profile Order export) and is not sent there a second time" in str(rows(database, second)["1"].message)
+    sync.run(database, made)
+    assert sorted(one["number"] for one in world.created) == ["1", "2", "3"]
+
+
+def test_two_profiles_of_a_kind_that_run_at_once_write_each_record_once(database: Database, world: World) -> None:
+    made = profile(database, {"workers": 4})
+    second = twin(database, made)
+    for number in range(12):
+        world.place(str(number), customer=f"c{number}")
+    threads = [threading.Thread(target=sync.run, args=(database, one)) for one in (made, second)]
+    for one in threads:
+        one.start()
+    for one in threads:
+        one.join(120)
+    for one in (made, second):
+        assert sync.run(database, one).status == "success"
+    assert sorted(int(one["number"]) for one in world.created) == list(range(12))
+    assert {one.status for which in (made, second) for one in rows(database, which).values()} == {"complete", "skipped"}
+
+
+def test_what_another_profile_may_have_written_waits_until_that_is_known(database: Database, world: World) -> None:
+    made = profile(database, {"retry_max_attempts": 1})
+    world.place("1")
+    world.trouble = once(InDoubt("no answer"), step="order after")
+    sync.run(database, made)
+    second = twin(database, made)
+    with database.session() as session:
+        session.query(models.SyncRecord).filter_by(profile_id=made).update({"status": "failed"})
+    sync.run(database, second)
+    assert rows(database, second)["1"].status in ("pending", "failed")
+    assert "Order export is writing it just now, or was interrupted" in str(rows(database, second)["1"].message)
+    assert len(world.created) == 1
