@@ -508,30 +508,6 @@ class Ledger:
                     )
         return found
 
-    def siblings(self) -> bool:
-        """Whether another profile of the entity goes the same way between the same connections."""
-        with self.database.reading() as session:
-            return session.scalar(self._siblings(models.Profile.id).limit(1)) is not None
-
-    def busy_sibling(self, source_id: str) -> tuple[str, bool] | None:
-        """The name of such a profile that is writing this record just now, or (True) may have written it when it was
-        interrupted."""
-        unknown = or_(records.c.status == SyncStatus.PROCESSING, records.c.doubt_at.is_not(None))
-        doubt = records.c.doubt_at.is_not(None)
-        query = self._siblings(models.Profile.name, doubt).join(records, records.c.profile_id == models.Profile.id)
-        mine = (records.c.source_id == source_id, records.c.target_id.is_(None), unknown)
-        with self.database.reading() as session:
-            found = session.execute(query.where(*mine).limit(1)).first()
-        return None if found is None else (str(found[0]), bool(found[1]))
-
-    def _siblings(self, *columns: Any) -> Any:
-        own = cast(Table, models.Profile.__table__).alias("own")
-        other = models.Profile
-        same = and_(own.c.from_id == other.from_id, own.c.to_id == other.to_id, own.c.entity == other.entity)
-        return (
-            select(*columns).select_from(other).join(own, same).where(own.c.id == self.profile_id, other.id != own.c.id)
-        )
-
     def opposed(self) -> bool:
         """Whether a profile of the entity goes the opposite way between the same connections."""
         profile = cast(Table, models.Profile.__table__)

@@ -529,45 +529,15 @@ class Run:
 
     def _counterparts(self, keys: Sequence[str]) -> Mapping[str, Counterpart]:
         """What these records are at the target, where one of them may have come from there."""
-        return self.ledger.counterparts(keys) if keys and (self._opposed or self._shared) else {}
-
-    @cached_property
-    def _shared(self) -> bool:
-        """Whether another profile takes records the same way: what it wrote is not written a second time."""
-        return self.ledger.siblings()
-
-    @contextmanager
-    def _alone(self, row: Any) -> Iterator[None]:
-        """Held while a record is written that another profile may write as well. Raises RetryLater while that one's
-        outcome is not known."""
-        if not self._shared or not _untouched(row):
-            yield
-            return
-        with self.links.hold(f"{self.profile.entity} of {self.profile.from_id}", row.source_id):
-            if (busy := self.ledger.busy_sibling(row.source_id)) is not None:
-                name, doubt = busy
-                said = f"Profile {name} is writing it just now, or was interrupted; it waits"
-                raise RetryLater(said, after=60.0 if doubt else 2.0, counts=False, aside=doubt)
-            back = self._counterparts([row.source_id])
-            self._refuse_returned(row.source_id, row.source_number, row, back)
-            yield
+        return self.ledger.counterparts(keys) if keys and self._opposed else {}
 
     def _refuse_returned(self, key: str, number: str | None, row: Any, counterparts: Mapping[str, Counterpart]) -> None:
-        """A record that came from the target, or that another profile wrote there, is not created there a second time.
-        Raises SkipRecord."""
+        """A record that came from the target is not created there a second time. Raises SkipRecord."""
         origin = counterparts.get(key)
-        if origin is None or not origin.ours or not _untouched(row):
-            return
-        name = f"{self.profile.entity} {number or key}"
-        if origin.reverse and self._opposed:
+        if _untouched(row) and origin is not None and origin.reverse and origin.ours:
             raise SkipRecord(
-                f"{name} is {origin.key} of {origin.connection} already (profile {origin.profile}) and is not sent back "
-                "there."
-            )
-        if not origin.reverse:
-            raise SkipRecord(
-                f"{name} is {origin.key} of {origin.connection} already (profile {origin.profile}) and is not sent there "
-                "a second time."
+                f"{self.profile.entity} {number or key} is {origin.key} of {origin.connection} already (profile "
+                f"{origin.profile}) and is not sent back there."
             )
 
     def _in_the_making(self, record: Any, row: Any) -> str | None:
@@ -884,8 +854,7 @@ class Run:
                     setting=next((one.setting for one in missing if isinstance(one, Missing)), None),
                 )
             self._before_write(row, known)
-            with self._alone(row):
-                written: Written = self.target.write(record, known, options)
+            written: Written = self.target.write(record, known, options)
             if (told := self.source.acknowledge(record, written, known, options)) is not None:
                 known.note(told)
             status = SyncStatus.COMPLETE if written.created or row.digest is None else SyncStatus.UPDATED
