@@ -141,12 +141,14 @@ class Written:
 class Origin:
     """Where a value of a call comes from: a path of the record ("billing.city"), a setting, or a fixed choice in words.
 
-    `row` is the row of a mapping that was used ("checkmo"). Several may be given: a setting applied to a path.
+    `row` is the row of a mapping that was used ("checkmo"), `column` the cell of it where it has several. Several may be
+    given: a setting applied to a path. What was made of a value before it is sent stands in `said`.
     """
 
     path: str | None = None
     setting: str | None = None
     row: str | None = None
+    column: str | None = None
     said: str | None = None
 
 
@@ -204,6 +206,7 @@ class Known(ABC):
     doubt_age: float  # seconds since that was noticed
     attempt: int  # 1 for the first
     finished: bool  # an earlier attempt wrote all of the record: what differs since is a change, no missing part
+    age: float = 0.0  # seconds since the record was read for the first time
 
     def taken(self, key: str) -> bool:
         """Whether this record of the target belongs to another source record. For candidates that a look-up found;
@@ -222,6 +225,11 @@ class Known(ABC):
     def linked(self, entity: str, key: str) -> Counterpart | None:
         """As `counterpart`, of the record `key` of another entity: which order at the target a return belongs to, or
         which order of a market an event is about. No call to a system."""
+        return None
+
+    def declined(self, entity: str, key: str) -> str | None:
+        """Why the record `key` of another entity is not written to the target: each profile that could do it skipped it,
+        and this is what the last one said. None: it was not skipped, or is not known. No call to a system."""
         return None
 
     def earlier_due(self) -> str | None:
@@ -314,6 +322,10 @@ class Host(ABC):
 
     def channels(self) -> Collection[str]:
         """Markets whose orders some profile brings to this connection, by the name that people use (`Order.channel`)."""
+        return ()
+
+    def reads(self) -> Collection[str]:
+        """Entities that some profile reads from this connection: "order", "event"."""
         return ()
 
     def procedures(self) -> Collection[str]:
@@ -424,7 +436,7 @@ class Resource(ABC):
         """
         raise NotImplementedError
 
-    def origins(self, method: str, path: str, body: Any, record: Any) -> Mapping[str, Origin]:
+    def origins(self, method: str, path: str, body: Any, record: Any, options: Options) -> Mapping[str, Origin]:
         """For dry runs: where the values of a planned call come from, by their paths ("orderItems.0.quantity")."""
         return {}
 

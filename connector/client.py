@@ -48,6 +48,7 @@ log = logging.getLogger(__name__)
 CONNECT_SECONDS = 5.0
 READ_SECONDS = float(os.environ.get("CONNECTOR_READ_SECONDS") or 20)
 LARGEST_ANSWER = 64 * 1024 * 1024
+LONGEST_PLANNED = 10_000  # characters of a text in a plan
 READ_TRIES = 4
 HEADERS = (("Accept", "application/json"), ("User-Agent", "connector-host"), ("Accept-Encoding", "gzip"))
 METADATA = ("169.254.169.254", "fd00:ec2::254")  # of clouds: they hand out the machine's own credentials
@@ -117,6 +118,15 @@ def encode(query: Query | None) -> str:
 def dumps(body: Any) -> str:
     """JSON in which a Decimal is a plain number; amounts have at most a dozen digits, which a double holds exactly."""
     return _ENCODER.encode(body)
+
+
+def brief(body: Any) -> Any:
+    """A body for who reads a plan: a file in it is told by its beginning and its size."""
+    if isinstance(body, str):
+        return body if len(body) <= LONGEST_PLANNED else f"{body[:60]}… ({len(body):,} characters)"
+    if isinstance(body, Mapping):
+        return {key: brief(value) for key, value in body.items()}
+    return [brief(value) for value in body] if isinstance(body, list | tuple) else body
 
 
 def packed(body: Any) -> bytes:
@@ -189,10 +199,11 @@ def refuse_address(address: str, host: str, *, allow_private: bool) -> None:
         said = f"{named} is the address at which a cloud hands out this machine's own credentials. It is never called."
         raise ValueError(said)
     if not allow_private and (not ip.is_global or ip.is_multicast):
-        raise ValueError(
+        said = (
             f"{named} is an address in a private network. "
             "Set CONNECTOR_ALLOW_PRIVATE=1 where systems in the own network are meant to be reached."
         )
+        raise ValueError(said)
 
 
 class PrivateAddress(StopRun):
@@ -356,7 +367,7 @@ class Client:
         """
         changes = method not in ("GET", "HEAD") if write is None else write
         if changes and self.dry is not None:
-            self.planned.append((method, path, body))
+            self.planned.append((method, path, brief(body)))
             data = self.dry(method, path, body)
             return Answer(status=200, headers={}, text="", method=method, path=path, data=data, is_json=True)
         self.host.settle()

@@ -10,9 +10,9 @@ from __future__ import annotations
 
 import hashlib
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import ClassVar, Protocol
 
 from connector.base import Known, Ref, Resource, Written
@@ -44,13 +44,17 @@ EVENTS = (
 @dataclass(frozen=True, kw_only=True)
 class Filter:
     """A question about an order whose answers people choose from: a catalogue of the watched system (`kind`), or
-    `choices` of (value, label). It lets an order pass that has one of the chosen values."""
+    `choices` of (value, label). It lets an order pass that has one of the chosen values.
+
+    `also`: extras of the catalogue's entries that people may write in place of the id, such as the ISO code of a country.
+    """
 
     code: str
     label: str
     of: Callable[[Order], Collection[str]] = field(repr=False)
     kind: str | None = None
     choices: tuple[tuple[str, str], ...] = ()
+    also: tuple[str, ...] = ()
 
 
 ORDER_TYPES = (
@@ -119,6 +123,9 @@ class Occurrence:
 class Desk(Protocol):
     """What a procedure may ask of the system where the event happened."""
 
+    def order(self, key: str) -> Order | None:
+        """Another order of that system: the sale that a delivery belongs to. None when it is gone."""
+
     def content(self, order: Order, document: Document) -> bytes:
         """The file of a document, a PDF. Raises RetryLater, RecordFailed."""
 
@@ -128,13 +135,28 @@ class Desk(Protocol):
 
 class Watch(Resource):
     """Orders of all kinds whose changes are events. `read`, `get`, `number`, `latest` and `parse` as for any source;
-    `parse` yields an `Order`, with the statuses it passed (`Fulfilment.passed`) where the system keeps them."""
+    `parse` yields an `Order`, with the statuses it passed (`Fulfilment.passed`) where the system keeps them.
+
+    `history_lag`: so long after a change the system may not yet tell the status it passed, and so long `read` must show
+    the order again: it is looked at until its history knows its status. After that its status as it is counts.
+    """
 
     entity = "event"
     label = "Order events"
     settles = False
     events: ClassVar[tuple[Event, ...]] = EVENTS
     filters: ClassVar[tuple[Filter, ...]] = (ORDER_TYPE,)
+    history_lag: ClassVar[timedelta] = timedelta(0)
+    numbered: ClassVar[bool] = False  # the ids of its catalogues are numbers: what is none, is none of them
+
+    def lacks(self) -> Sequence[str]:
+        """What the system does not show just now, each as a sentence that says which events are lost by it and what to
+        do. Makes no call; each run says it."""
+        return ()
+
+    def order(self, key: str) -> Order | None:
+        found = self.get(key)
+        return None if found is None or found.payload is None else self.parse(found.payload)
 
     def content(self, order: Order, document: Document) -> bytes:
         raise RecordFailed(

@@ -91,6 +91,12 @@ class IdentifierKind(StrEnum):
     SERIAL = "serial_number"
 
 
+def bare(number: str) -> str:
+    """The number of a device as it is looked for: letters and digits alone, in one case. Two numbers may look alike so;
+    they stay two, and both are found."""
+    return "".join(one for one in number.casefold() if one.isalnum())
+
+
 @dataclass(frozen=True, kw_only=True)
 class Identifier:
     kind: IdentifierKind
@@ -252,10 +258,11 @@ class Refund:
 
 @dataclass(frozen=True, kw_only=True)
 class Passed:
-    """A status that an order took, and when."""
+    """A status that an order took, and when. `key` of the entry tells changes of the same second apart."""
 
     status: str
     at: datetime
+    key: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -290,7 +297,8 @@ class Fulfilment:
     packages: tuple[Package, ...] = ()
     shipments: tuple[Shipment, ...] = ()
     refunds: tuple[Refund, ...] = ()
-    passed: tuple[Passed, ...] = field(default=(), repr=False, compare=False)  # oldest first; empty: not told
+    # oldest first; None: the system does not tell
+    passed: tuple[Passed, ...] | None = field(default=None, repr=False, compare=False)
 
 
 @dataclass(frozen=True, kw_only=True)

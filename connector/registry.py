@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import functools
 import logging
+import threading
 from dataclasses import dataclass
 from importlib.metadata import entry_points
 
@@ -42,9 +43,23 @@ def _load(code: str, loaded: object) -> type[Connector]:
     return loaded
 
 
-@functools.cache
 def plugins() -> dict[str, Plugin]:
     """All installed connectors by code, the broken ones too. Looked up once per process."""
+    with _looking:
+        return _installed()
+
+
+def forget() -> None:
+    """Look anew at the next question. Two threads that look at once would each have packages of their own."""
+    with _looking:
+        _installed.cache_clear()
+
+
+_looking = threading.RLock()
+
+
+@functools.cache
+def _installed() -> dict[str, Plugin]:
     found: dict[str, Plugin] = {}
     for point in sorted(entry_points(group=GROUP), key=lambda one: one.name):
         package = point.dist.name if point.dist else "unknown package"

@@ -121,6 +121,7 @@ class MemoryKnown(Known):
         self.others: set[str] = set()  # keys of the target that other records have
         self.notes: list[str] = []
         self.links_of: dict[tuple[str, str], Counterpart] = {}  # by entity and key: what `linked` answers
+        self.declined_of: dict[tuple[str, str], str] = {}  # by entity and key: what `declined` answers
         self.before: str | None = None  # a record of the same number that is not through yet
         self.told: dict[str, dict[str, str]] = {}  # what other records are to know, by their key at the target
 
@@ -129,6 +130,9 @@ class MemoryKnown(Known):
 
     def linked(self, entity: str, key: str) -> Counterpart | None:
         return self.links_of.get((entity, key))
+
+    def declined(self, entity: str, key: str) -> str | None:
+        return self.declined_of.get((entity, key))
 
     def earlier_due(self) -> str | None:
         return self.before

@@ -246,9 +246,10 @@ def _judge_access(where: str, status: int, said: str, auth: str, *, strange: boo
     if NONCE_USED.search(said):
         raise RetryLater(f"{where}: {said}")
     if status != 400 or "oauth" in said.lower() or "signature" in said.lower():
+        remark = f"Magento said: {said}"
         for pattern, sentence in OAUTH:
             if pattern.search(said):
-                raise AccessDenied(f"{where} was refused: {sentence} Magento said: {said}")
+                raise AccessDenied(f"{where} was refused: {sentence} {remark}")
     if status in (401, 403) and strange:
         told = (
             f"{where} was refused ({status}: {said}), and not in Magento's words. See that this is the shop's own address, "

@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from connector import Known, Options, Payload, RecordFailed
+from connector import AccessDenied, Known, Options, Payload, RecordFailed
 from connector.magento.answers import NotFound, Refused
 from connector.magento.carts import rows
 from connector.magento.client import MagentoClient, criteria
@@ -146,13 +146,16 @@ def customer(
     `book`: billing and delivery address as the cart takes them, for the address book of a new customer.
     Magento writes a welcome mail to a customer that is made by REST, and no call can say otherwise.
     """
-    if not options.get("create_customer"):
-        return None
     mail, website = email(record), str(store.get("website_id") or "")
-    if found := _find(client, mail, website):
+    make = bool(options.get("create_customer"))
+    try:
+        found = _find(client, mail, website)
+    except (AccessDenied, NotFound):
+        if make:
+            raise
+        found = None  # nobody asked for accounts: the integration need not have the right to see them
+    if found or not make or (record.customer.guest and not options.get("create_customer_for_guest")):
         return found
-    if record.customer.guest and not options.get("create_customer_for_guest"):
-        return None
     with known.hold("magento customer", f"{website}:{mail.casefold()}"):
         return _find(client, mail, website) or _create(client, record, known, options, store, name, book)
 

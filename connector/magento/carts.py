@@ -141,6 +141,13 @@ def number_of(client: MagentoClient, view: str, mask: str, reference: str | None
     return number if NUMBER.fullmatch(number) else None
 
 
+def total(totals: Payload) -> Decimal | None:
+    """What has to be paid. `grand_total` itself is without the tax (core: CartTotalRepository); the segment of that name,
+    which the checkout shows, is with it."""
+    segment = next((one for one in rows(totals.get("total_segments")) if one.get("code") == "grand_total"), totals)
+    return amount(segment.get("value", totals.get("grand_total")))
+
+
 def orders_of(client: MagentoClient, cart_id: str) -> list[Payload]:
     """What became of the cart: the orders that keep its number as quote_id, oldest first."""
     if not NUMBER.fullmatch(cart_id):

@@ -23,6 +23,7 @@ CATALOGUES = (
     Catalogue(kind="order_status", label="Order statuses", learned=True),
     Catalogue(kind="payment_method", label="Payment methods", learned=True),
     Catalogue(kind="shipping_method", label="Shipping methods", learned=True),
+    Catalogue(kind="prefix", label="Name prefixes", learned=True),
 )
 STATUSES = {
     "pending": "Pending",
@@ -39,7 +40,7 @@ ADMIN = 0  # the id of the back office's own website, store and view: no order b
 GROUP_PAGE = 100
 NEWEST = 50
 CODES = (
-    "items[status,shipping_description,payment[method],extension_attributes[payment_additional_info[key,value],"
+    "items[status,customer_group_id,billing_address[prefix],shipping_description,payment[method],extension_attributes[payment_additional_info[key,value],"
     "shipping_assignments[shipping[method]]]]"
 )
 
@@ -174,13 +175,19 @@ def _statuses(client: MagentoClient) -> list[Entry]:
 
 
 def codes(payloads: Iterable[Payload]) -> Iterator[tuple[str, Entry]]:
-    """Status, payment method and shipping method of orders, with the names that the orders give them."""
+    """Status, customer group, name prefix, payment and shipping method of orders, with the names that the orders give."""
     for payload in payloads:
-        status, payment = payload.get("status"), payload.get("payment")
+        status, payment, billing = (payload.get(name) for name in ("status", "payment", "billing_address"))
         extension = payload.get("extension_attributes")
         extension = extension if isinstance(extension, dict) else {}
         if isinstance(status, str) and status:
             yield "order_status", Entry(id=status, name=STATUSES.get(status) or status.replace("_", " ").capitalize())
+        for kind, value in (
+            ("customer_group", payload.get("customer_group_id")),
+            ("prefix", billing.get("prefix") if isinstance(billing, dict) else None),
+        ):
+            if id := str("" if value is None else value).strip():
+                yield kind, Entry(id=id, name=id)
         if isinstance(payment, dict) and isinstance(payment.get("method"), str) and payment["method"]:
             titles = [
                 one["value"].strip()

@@ -11,7 +11,7 @@ from connector.magento.client import MagentoClient, criteria
 
 CLOCK_SECONDS = 120.0  # a larger difference deserves a word; Magento refuses signatures 600 s in the future
 
-STORES = ("Store data", "Magento_Backend::store", "store/storeViews", None)
+STORES = ("Store views", "Magento_Backend::store", "store/storeViews", None)
 ORDERS = (
     "Orders",
     "Magento_Sales::actions_view",
@@ -82,10 +82,15 @@ def _findings(client: MagentoClient) -> Iterator[Finding]:
 
 
 def _signed_in(client: MagentoClient, *, all_refused: bool) -> str:
-    way = {"oauth": "The OAuth signature", "bearer": "The token", "admin": "The admin user"}[client.auth]
+    if client.auth == "oauth":
+        said = "The OAuth signature"
+    elif client.auth == "bearer":
+        said = "The token"
+    else:
+        said = "The admin user"
     if all_refused:
-        return f"{way} was not refused, but no right at all is granted."
-    return f"{way} is accepted."
+        return f"{said} was not refused, but no right at all is granted."
+    return f"{said} is accepted."
 
 
 def _no_route(client: MagentoClient, route: str, error: NotFound) -> Finding:

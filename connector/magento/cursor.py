@@ -133,9 +133,9 @@ def _shown(row: Any) -> str:
 
 
 def fingerprint(payload: Payload) -> str:
-    """Two saves within one second have the same `updated_at`; their contents differ (section 0, finding 10)."""
-    text = json.dumps(payload, sort_keys=True, default=str, ensure_ascii=False)
-    return hashlib.blake2b(text.encode(errors="replace"), digest_size=8).hexdigest()
+    """Two saves within one second have the same `updated_at`; their contents differ (section 0, finding 10). By repr,
+    which takes a third of the time of JSON: that the same content in another order counts as a change does no harm."""
+    return hashlib.blake2b(repr(payload).encode(errors="replace"), digest_size=8).hexdigest()
 
 
 def _nameless(shown: str, number: str | None, error: str) -> Found:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from connector import RecordFailed
+from decimal import Decimal
+
+from connector import Payload, RecordFailed
 from connector.magento import portions, standing
 from connector.magento.placed import items
 from connector.magento.reading import ZERO, number
@@ -27,6 +29,8 @@ def bring(work: Work) -> None:
         return
     if work.ref("invoiced") == PART:
         return
+    if placed.reviewed:
+        raise standing.review(work, reason="the invoice waits")
     if placed.held:
         work.waits.append(WAITS)
         return
@@ -48,8 +52,10 @@ def bring(work: Work) -> None:
         "appendComment": False,
         "comment": work.mark(),
     }
-    if part is not None:
-        work.billed = cents(placed.fields.amount("total_invoiced")) + part.amount
+    if part is not None:  # Magento would take it twice
+        before = cents(placed.fields.amount("total_invoiced"))
+        work.billed = before + part.amount
+        work.known.learn(invoicing=str(before))
     id = work.make(f"order/{placed.id}/invoice", body)
     _keep(work, id, part)
     work.done.append(f"invoice {id}")
@@ -57,7 +63,12 @@ def bring(work: Work) -> None:
 
 def _keep(work: Work, id: str, part: portions.Portion | None = None) -> None:
     child = work.order.fulfilment.kind is not OrderKind.SALE and work.ref("id") is None
-    work.known.learn(invoice_id=id, invoiced=None if part is None else PART, id=f"invoice/{id}" if child else None)
+    work.known.learn(
+        invoice_id=id,
+        invoiced=None if part is None else PART,
+        id=f"invoice/{id}" if child else None,
+        invoicing="" if work.ref("invoicing") else None,
+    )
 
 
 def verify(work: Work) -> None:
@@ -101,15 +112,30 @@ def _wanted(work: Work) -> bool:
 
 def _adopt(work: Work) -> bool:
     """After doubt: the id of the invoice that an earlier attempt has made. Whether there is one."""
-    for paper in work.papers("invoices"):
-        mark = work.mark_of(paper)
-        if mark is not None and mark[0] == work.order.key:
-            id = str(paper["entity_id"])
-            _keep(work, id)
-            if cents(number(paper.get("grand_total")) or ZERO) == cents(work.order.grand_total):
-                work.billed = cents(work.placed.fields.amount("total_invoiced"))
-                work.known.learn(invoiced=PART if work.placed.to_invoice else None)
-            work.reset = True
-            work.done.append(f"invoice {id} found, which an earlier attempt had made")
-            return True
+    papers = work.papers("invoices")
+    ours = [one for one in papers if (mark := work.mark_of(one)) is not None and mark[0] == work.order.key]
+    if not ours and not work.signed(papers):
+        ours = _since(work, papers)
+    for paper in ours[:1]:
+        id = str(paper["entity_id"])
+        _keep(work, id)
+        if _over(work, paper):
+            work.billed = cents(work.placed.fields.amount("total_invoiced"))
+            work.known.learn(invoiced=PART if work.placed.to_invoice else None)
+        work.reset = True
+        work.done.append(f"invoice {id} found, which an earlier attempt had made")
+        return True
     return False
+
+
+def _over(work: Work, paper: Payload) -> bool:
+    return cents(number(paper.get("grand_total")) or ZERO) == cents(work.order.grand_total)
+
+
+def _since(work: Work, papers: list[Payload]) -> list[Payload]:
+    """The newest over our amount, where the shop shows no signs and more is invoiced than when ours was sent."""
+    before = work.ref("invoicing")
+    if before is None or cents(work.placed.fields.amount("total_invoiced")) <= Decimal(before):
+        return []
+    free = [one for one in papers if _over(work, one) and not work.known.taken(f"invoice/{one['entity_id']}")]
+    return free[-1:]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from decimal import Decimal
 
 from connector import Counterpart, Entry, Known, Options, Payload, RecordFailed, SkipRecord
 from connector.magento.client import MagentoClient, criteria
@@ -56,9 +57,18 @@ def _by_number(
         return None
     view = mapped(options, "store_mapping", record.store)
     if view is not None:
-        rows = [one for one in rows if (store := _store(stores, one)) is not None and store.id == view]
-        if not rows:
+        here = [one for one in rows if (store := _store(stores, one)) is not None and store.id == view]
+        if not here:
+            if options.create_new_order and (twin := next((one for one in rows if _equal(one, record)), None)):
+                store = _store(stores, twin)
+                raise RecordFailed(
+                    f"Order {number}: it is not placed in Magento, for the store view {store.name if store else '-'} has an "
+                    f"order of this number over the same total already, and the store mapping says {view!r} for the client "
+                    f"{record.store}. Correct the mapping if it is the same order; else enter this one by hand.",
+                    setting="store_mapping",
+                )
             return None
+        rows = here
     elif len(rows) > 1:
         raise RecordFailed(
             f"Order {number}: the shop has {len(rows)} orders with this number, in several stores. Enter the client "
@@ -66,16 +76,24 @@ def _by_number(
             setting="store_mapping",
         )
     else:
-        order = Fields(f"Magento order {number}", rows[0])
-        theirs, currency = order.amount("grand_total"), order.text("order_currency_code")
-        if currency != record.currency or cents(theirs) != cents(record.grand_total):
+        if not _equal(rows[0], record):
+            theirs, currency = _total(rows[0])
             raise RecordFailed(
-                f"Order {number}: the shop's order of this number is over {cents(theirs)} {currency}, not over "
+                f"Order {number}: the shop's order of this number is over {theirs} {currency}, not over "
                 f"{cents(record.grand_total)} {record.currency}; it may be another one. Enter the client {record.store} in "
                 "the store mapping if it is the same: it decides.",
                 setting="store_mapping",
             )
     return _free(rows[0], record, known)
+
+
+def _total(row: Payload) -> tuple[Decimal, str | None]:
+    order = Fields(f"Magento order {row.get('increment_id')}", row)
+    return cents(order.amount("grand_total")), order.text("order_currency_code")
+
+
+def _equal(row: Payload, record: Order) -> bool:
+    return _total(row) == (cents(record.grand_total), record.currency)
 
 
 def _by_id(client: MagentoClient, record: Order, known: Known) -> Match | None:

@@ -1,6 +1,6 @@
 """The settings of an order import into Magento, as the settings page shows them.
 
-What Mage2Plenty's order import has (its own names), and why it is not here:
+What Mage2Plenty's order import has (its own names), and why it is not here, or otherwise:
 
 `create_new_product`
     imports an article first that an order needs. No articles are exchanged here; an order with an article that the shop
@@ -12,12 +12,15 @@ What Mage2Plenty's order import has (its own names), and why it is not here:
     of new orders: Magento's orders have no such field. Where an order came from stands in its comment.
 `default_shipping_profile`
     is the default carrier here. A new order gets one shipping method (`default_shipping_method`): its price is the shop's.
+`is_active_tracking_number`
+    is off there and on here: its number is what people wait for of a shipment.
 `attribute_mapping`
     fills attributes of the order. REST cannot change those of an order that exists: here they become comments.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -42,6 +45,7 @@ from connector.settings import (
     Settings,
     ValueMap,
     between,
+    ident,
     one_of,
     setting,
 )
@@ -97,7 +101,20 @@ def _statuses(section: Section, label: str, *switches: str) -> Any:
 
 class OrderOptions(Settings):
     """How orders, deliveries and credit notes of the other side are brought to the shop. Conditions of one document
-    combine with or; while none is switched on, it is always made."""
+    combine with or; while none is switched on, it is always made, a shipment as soon as goods have left."""
+
+    @classmethod
+    def upgrade(cls, given: dict[str, Any]) -> dict[str, Any]:
+        """A store mapping as the export has it, `{store view: {webstore: client}}`, says the same the other way round; of
+        several store views of a client the first one counts."""
+        rows = given.get("store_mapping")
+        if isinstance(rows, Mapping) and any(isinstance(row, Mapping) and row.get("webstore") for row in rows.values()):
+            turned: dict[str, Any] = {}
+            for view, row in rows.items():
+                client = row.get("webstore") if isinstance(row, Mapping) else None
+                turned.setdefault(ident(client) if client else view, view if client else row)
+            given = {**given, "store_mapping": turned}
+        return given
 
     import_foreign_orders = _switch(
         CONFIGURATION,
@@ -146,8 +163,9 @@ class OrderOptions(Settings):
     create_customer = _switch(
         BUYER,
         "Create customer",
-        "Find the customer account of a new order by its e-mail, or create one: Magento then writes a welcome mail. Off: "
-        "new orders are placed as guest orders, and so is one whose customer is filling the cart in the shop just then.",
+        "A new order belongs to the customer account with its e-mail. On: where there is none, one is created, and Magento "
+        "writes a welcome mail. Off: it is a guest order then. It is one as well while the customer is filling the cart in "
+        "the shop.",
         when=_on("create_new_order"),
     )
     create_customer_for_guest = _switch(

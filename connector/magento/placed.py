@@ -129,6 +129,11 @@ class Placed:
         return self.state == "holded"
 
     @property
+    def reviewed(self) -> bool:
+        """Whether its payment waits for a decision: Magento makes no papers then, and neither holds nor cancels."""
+        return self.state == "payment_review"
+
+    @property
     def currency(self) -> str:
         return self.fields.text("order_currency_code") or self.fields.text("base_currency_code") or "?"
 

@@ -18,11 +18,11 @@ Magento_Quote and Magento_Checkout):
   Stores > Configuration > Sales > Sales Emails > Order says so, and `POST /V1/orders/{id}/emails` obeys the same switch: it
   could only write a second one. So nothing is sent from here; where "Send new order email" is off and Magento says that
   it has sent one, the record says so. Who wants none gives the channel a store view in which they are off.
-- **Customer**: the one with the order's e-mail in the website of the store view; made when switched on (Magento writes a
-  welcome mail then); else a guest. A customer has one open cart and may be filling it in the shop right now. A cart that
-  holds anything else is never touched: the order is placed for a guest with the same e-mail. What a customer puts into
-  the cart in the moment between the comparison of the totals and the placing cannot be told apart; the totals of
-  the order are compared again after it, and a difference is said.
+- **Customer**: the one with the order's e-mail in the website of the store view, where the integration may see them;
+  made when switched on (Magento writes a welcome mail then); else a guest. A customer has one open cart and may be
+  filling it in the shop right now. A cart that holds anything else is never touched: the order is placed for a guest
+  with the same e-mail. What a customer puts into the cart in the moment between the comparison of the totals and the
+  placing cannot be told apart; the totals of the order are compared again after it, and a difference is said.
 - **A payment** is not booked: the order has the mapped method, offline, as if the customer were to pay. The method must
   be enabled in the shop for this store view; core has none named "plentyone".
 - **No origin field** can be written: what the order is stands in a comment that the customer does not see.
@@ -40,15 +40,27 @@ import html
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any, Protocol
 
-from connector import ConnectorError, Host, Known, Options, Payload, RecordFailed, RetryLater, StopRun
+from connector import (
+    AccessDenied,
+    ConnectorError,
+    Host,
+    Known,
+    Options,
+    Payload,
+    RecordFailed,
+    RetryLater,
+    SkipRecord,
+    StopRun,
+)
 from connector.magento import buyers, carts
 from connector.magento.answers import NotFound, Refused
 from connector.magento.carts import Cart, amount, pieces, pretended, rows
 from connector.magento.client import MagentoClient, criteria
+from connector.magento.work import status_in
 from connector.records import LineKind, Order, OrderLine, cents
 from connector.settings import mapped
 
@@ -79,13 +91,24 @@ def place(orders: Orders, record: Order, known: Known, options: Options) -> str:
     """The entity_id of the order that was placed for this record, now or by an earlier attempt.
 
     Learns cart_id (and cart_mask for a guest), "placing", id, number, status, state, and "placed" at the end. Raises
-    RetryLater, InDoubt, RecordFailed (an article or a setting is missing, totals differ ...), StopRun, AccessDenied.
+    RetryLater, InDoubt, RecordFailed (an article or a setting is missing, totals differ ...), SkipRecord (it is cancelled),
+    StopRun, AccessDenied.
     """
     work = _Placing(orders.client, orders.host, record, known, options)
     earlier = known.refs.get("id") or work.earlier()
+    if earlier is None and (
+        record.cancelled or (options.cancel_order and status_in(record, options, "cancel_statuses"))
+    ):
+        raise SkipRecord(f"order {record.number} is cancelled, so it is not placed in the shop")
     entity_id = earlier or work.anew()
     work.finish(entity_id, fresh=earlier is None)
     return entity_id
+
+
+def of_shop(record: Order) -> Order:
+    """The record of an order that was placed from here, or of a child: the ids that its lines bear are another channel's,
+    which may well be numbers as the shop's are. An article is found by its SKU alone."""
+    return replace(record, lines=tuple(replace(line, external=None) for line in record.lines))
 
 
 def mark(record: Order) -> str:
@@ -330,8 +353,7 @@ class _Placing:
 
     def _begin(self, view: str, customer: str | None) -> Cart:
         number = self.record.number
-        if customer is not None:
-            cart = self._made(view, carts.of_customer(self.client, view, customer, number), None)
+        if customer is not None and (cart := self._of_customer(view, customer)) is not None:
             if not cart.items():
                 self.known.learn(cart_id=cart.id)
                 return cart
@@ -346,6 +368,16 @@ class _Placing:
             raise RetryLater(f"Order {number}: Magento does not find the cart that it has just made")
         self.known.learn(cart_id=id)
         return self._made(view, id, mask)
+
+    def _of_customer(self, view: str, customer: str) -> Cart | None:
+        """None where the integration may not, and accounts are not asked for."""
+        try:
+            id = carts.of_customer(self.client, view, customer, self.record.number)
+        except AccessDenied:
+            if self.options.get("create_customer"):
+                raise
+            return None
+        return self._made(view, id, None)
 
     def _strange(self, cart: Cart, wanted: dict[str, Decimal]) -> bool:
         """Whether a customer's cart holds what is none of ours; ours is then taken out of it."""
@@ -414,7 +446,7 @@ class _Placing:
             self.known.note("Whether Magento's total equals the order's shows only when it is placed")
             return
         record, totals = self.record, cart.totals()
-        total, currency = amount(totals.get("grand_total")), str(totals.get("quote_currency_code") or "")
+        total, currency = carts.total(totals), str(totals.get("quote_currency_code") or "")
         held, meant = amount(totals.get("items_qty")), sum(wanted.values(), Decimal(0))
         if held is None or int(held) != int(meant):  # REST cuts it to whole numbers
             raise RecordFailed(
@@ -535,4 +567,4 @@ def _money(value: Decimal | None) -> str:
     return "an unknown amount" if value is None else f"{cents(value):.2f}"
 
 
-__all__ = ["mark", "place", "pretended", "unfinished"]
+__all__ = ["mark", "of_shop", "place", "pretended", "unfinished"]

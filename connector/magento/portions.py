@@ -79,21 +79,35 @@ def _amount(work: Work, held: Mapping[str, Decimal]) -> Decimal:
         # the last invoice takes what is left
         return cents(placed.grand_total - placed.fields.amount("total_invoiced"))
     own = _lines(work)
-    amount = _carriage(work)
-    for head in placed.heads:
-        if pieces := held.get(head.id):
-            amount += _share(work, head, [one for one in own if head.id in (one.key, one.parent)], pieces)
-    return cents(amount)
+    shares = [
+        _share(head, [one for one in own if head.id in (one.key, one.parent)], pieces)
+        for head in placed.heads
+        if (pieces := held.get(head.id))
+    ]
+    return cents(_carriage(work) + _rounded(work, shares))
 
 
-def _share(work: Work, head: Head, rows: list[OrderLine], pieces: Decimal) -> Decimal:
-    """Magento's share, rounded once as a credit memo's is; of a shop that was seen to round net amount and tax for
-    themselves, so. What would need rounding at all is left to people."""
-    total = sum((one.total for one in rows), ZERO) * pieces / head.ordered
-    tax = sum((one.tax for one in rows), ZERO) * pieces / head.ordered
-    if total != cents(total):
-        raise _impossible(work, reason=f"a part of {head.sku} cannot be told to the cent")
-    return cents(tax) + cents(total - tax) if adjusting.rounding(work.client) == adjusting.BY_ROW else total
+def _share(head: Head, rows: list[OrderLine], pieces: Decimal) -> tuple[Decimal, Decimal]:
+    """Of a row: what so many pieces come to, and the tax in it."""
+    total = sum((one.total for one in rows), ZERO)
+    tax = sum((one.tax for one in rows), ZERO)
+    return total * pieces / head.ordered, tax * pieces / head.ordered
+
+
+def _rounded(work: Work, shares: list[tuple[Decimal, Decimal]]) -> Decimal:
+    """What Magento makes of the shares: rounded once, as a credit memo's are; of a shop that was seen to round net amount
+    and tax for themselves, so. An invoice cannot be corrected: where the ways differ and the shop has shown none, it is left
+    to people."""
+    exact = all(total == cents(total) for total, _ in shares)
+    once = cents(sum((total for total, _ in shares), ZERO))
+    rows = sum((cents(total) for total, _ in shares), ZERO)
+    parts = sum((cents(tax) + cents(total - tax) for total, tax in shares), ZERO)
+    way = adjusting.rounding(work.client)
+    if way == adjusting.ONCE or (exact and way is None):
+        return once
+    if not exact and len({parts, rows} if way else {parts, rows, once}) > 1:
+        raise _impossible(work, reason="what these lines come to there cannot be told to the cent")
+    return parts
 
 
 def _carriage(work: Work) -> Decimal:

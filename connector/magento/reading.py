@@ -8,8 +8,8 @@ from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from connector import RecordFailed
+from connector.fields import ZERO, number
 
-ZERO = Decimal(0)
 NO_TEXT = (bool, Mapping, list)
 NUMBERS = (int, Decimal)
 
@@ -117,17 +117,6 @@ class Fields:
                 yield Fields(self.of, row, f"{self.path}{name}.", loose=True)
 
 
-def number(value: Any) -> Decimal | None:
-    """A number wherever a module left one: as number or as text; else None."""
-    if isinstance(value, bool) or value is None:
-        return None
-    try:
-        made = value if type(value) is Decimal else Decimal(str(value).strip())
-    except InvalidOperation:
-        return None
-    return made if made.is_finite() else None
-
-
 def plain(rate: Decimal) -> Decimal:
     """19 for 19.0000, so that equal rates look alike."""
     return rate.quantize(Decimal(1)) if rate == rate.to_integral_value() else rate.normalize()
@@ -136,3 +125,6 @@ def plain(rate: Decimal) -> Decimal:
 def _shown(value: Any) -> str:
     text = repr(str(value)) if isinstance(value, Decimal) else repr(value)
     return text if len(text) <= 80 else text[:80] + "…"
+
+
+__all__ = ["ZERO", "Fields", "number", "plain"]

@@ -109,6 +109,8 @@ def _total(work: Work) -> Decimal:
 
 def _possible(work: Work) -> None:
     placed, total = work.placed, _total(work)
+    if placed.reviewed:
+        raise standing.review(work, reason="the credit memo waits")
     if placed.held and work.options.hold_order:  # by a status of the sale, whose record releases it
         raise RetryLater(
             f"{work.name}: Magento order {placed.number} is on hold; the credit memo waits until it is released",

@@ -11,6 +11,7 @@ from connector.magento.reading import Fields, number
 from connector.records import cents
 
 FEE = re.compile(r"(^|[._])(\w*fee|surcharge|charges?|cod|cash|extra|wrap\w*|donation|tip|insurance|rounding)($|[._])")
+CREDIT = re.compile(r"balance|reward|gift|credit")  # a module that counts it elsewhere as well
 AMOUNT = re.compile(r"amount|price|total|cost|discount|sum|value")
 BASE = re.compile(r"(^|[._])base_")
 SCALARS = (str, Decimal, int, float)
@@ -43,7 +44,8 @@ def _candidates(order: Fields, extension: Fields) -> Iterator[tuple[str, Any]]:
         if not isinstance(value, bool):
             yield path, value
     for key, value in order.data.items():
-        if FEE.search(key) and isinstance(value, int | float | Decimal | str) and not isinstance(value, bool):
+        named = FEE.search(key) or CREDIT.search(key)
+        if named and isinstance(value, int | float | Decimal | str) and not isinstance(value, bool):
             yield key, value
 
 

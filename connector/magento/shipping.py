@@ -149,6 +149,8 @@ def _clipped(work: Work, load: Load) -> Load | None:
 
 
 def _allowed(work: Work, load: Load) -> Load | None:
+    if work.placed.reviewed:
+        raise standing.review(work, reason="the shipment waits")
     if work.placed.held:
         work.waits.append(WAITS)
         return None

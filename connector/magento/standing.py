@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from connector import RecordFailed
+from connector import RecordFailed, RetryLater
 from connector.magento.answers import Refused
 from connector.magento.placed import ENDED, FINAL
 from connector.magento.work import Work
 from connector.settings import ident
+
+REVIEW_WAIT = 3600.0  # seconds
 
 
 def unhold(work: Work) -> None:
@@ -19,12 +21,25 @@ def unhold(work: Work) -> None:
         work.done.append("taken off hold")
 
 
+def review(work: Work, *, reason: str) -> RetryLater:
+    """That something waits for the decision on the order's payment."""
+    return RetryLater(
+        f"{work.name}: Magento order {work.placed.number} is in payment review; {reason} until its payment is accepted or "
+        "denied there",
+        after=REVIEW_WAIT,
+        aside=True,
+    )
+
+
 def cancel(work: Work) -> bool:
-    """Whether the record's status means that the order is cancelled: nothing is invoiced or shipped then."""
+    """Whether the record's status means that the order is cancelled: nothing is invoiced or shipped then. Raises
+    RecordFailed, and RetryLater while the payment is reviewed."""
     if not work.options.cancel_order or not work.status_in("cancel_statuses"):
         return False
     if work.placed.state in ENDED:
         return True
+    if work.placed.reviewed:
+        raise review(work, reason="its cancellation waits")
     if work.placed.held:
         raise RecordFailed(
             f"{work.name}: it is to be cancelled, but Magento order {work.placed.number} is on hold, and Magento cancels "
@@ -58,8 +73,10 @@ def cancel_part(work: Work) -> None:
 def hold(work: Work) -> None:
     if not work.options.hold_order or not work.status_in("hold_statuses"):
         return
-    if work.placed.held or work.placed.state in (*FINAL, "payment_review"):
+    if work.placed.held or work.placed.state in FINAL:
         return
+    if work.placed.reviewed:
+        raise review(work, reason="the hold waits")
     work.send(f"orders/{work.placed.id}/hold")
     work.placed = work.placed.changed(
         state="holded",
@@ -81,6 +98,8 @@ def restate(work: Work, echo: str | None = None) -> None:
         rows = {ident(key): value for key, value in (work.options.get("status_mapping") or {}).items()}
         wanted = rows.get(told)
     if wanted is not None and str(wanted) != work.placed.status:
+        if work.placed.reviewed:
+            raise review(work, reason=f"its status {wanted!r} waits")
         try:
             comment(work, f"Status {work.order.fulfilment.status_name or told}", str(wanted))
         except Refused as error:

@@ -17,6 +17,12 @@ from connector.magento.stores import StoreViews
 from connector.records import Order, OrderKind
 from connector.settings import declared
 
+ASKED = {
+    "documents": ("invoice_document_condition", "shipment_document_condition", "credit_memo_document_condition"),
+    "shipments": ("create_shipment",),
+    "articles": ("create_new_order",),
+}  # what the source has to load, by the settings that need it
+
 
 class OrderTarget(Resource):
     """The verbs of a target. Ids of deliveries and credit notes carry their kind: "shipment/12", "creditmemo/33"."""
@@ -46,8 +52,7 @@ class OrderTarget(Resource):
         return pretending.Pretence()
 
     def asks(self, options: Options) -> frozenset[str]:
-        conditions = ("invoice_document_condition", "shipment_document_condition", "credit_memo_document_condition")
-        return frozenset({"documents"}) if any(options.get(one) for one in conditions) else frozenset()
+        return frozenset(what for what, settings in ASKED.items() if any(options.get(one) for one in settings))
 
     def check(self, record: Order, options: Options) -> list[str]:
         """A list of statuses that is switched on and empty would mean every status or none: it has to be filled."""
@@ -72,7 +77,7 @@ class OrderTarget(Resource):
         made = carts.pretended(method, path, body)
         return self._pretence.answer(method, path, body) if made is None else made
 
-    def origins(self, method: str, path: str, body: Any, record: Order) -> Mapping[str, Origin]:
+    def origins(self, method: str, path: str, body: Any, record: Order, options: Options) -> Mapping[str, Origin]:
         return pretending.origins(path, body, record)
 
     def write(self, record: Order, known: Known, options: Options) -> Written:
@@ -91,6 +96,8 @@ class OrderTarget(Resource):
             match = self._place(record, known, options)
         if self.client.dry is not None and not match.id.isdigit():
             return Written(key=match.id, created=True, message="The order would be placed.")
+        if known.refs.get("placed") or (match.link is not None and match.link.refs.get("placed")):
+            record = placing.of_shop(record)
         return acting.act(self.client, match, record, known, options, created=created, apart=apart)
 
     def _place(self, record: Order, known: Known, options: Options) -> Match:

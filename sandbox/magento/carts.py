@@ -355,6 +355,9 @@ def totals(cart: Cart) -> dict[str, Any]:
             f"{prefix}subtotal_incl_tax": plain(sums.subtotal_incl_tax),
             f"{prefix}shipping_incl_tax": plain(sums.shipping.total_incl_tax),
         }
+    payload["grand_total"] = plain(
+        max(found.totals.grand - found.totals.tax, ZERO)
+    )  # as core's CartTotalRepository says it
     segments = (
         ("subtotal", found.totals.subtotal),
         ("shipping", found.totals.shipping.total),

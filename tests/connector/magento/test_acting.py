@@ -13,7 +13,7 @@ from connector import AccessDenied, InDoubt, RecordFailed, RetryLater, SkipRecor
 from connector.client import dumps, loads
 from connector.magento import Magento
 from connector.magento.orders import Orders
-from connector.records import Fulfilment, OrderKind
+from connector.records import Fulfilment, LineKind, OrderKind, OrderLine
 from connector.settings import ident
 from connector.testing import ConnectorContract, MemoryKnown
 from tests.connector.magento.acts import (
@@ -161,6 +161,42 @@ def test_an_order_that_somebody_holds_is_named_and_nothing_is_tried(shop: Shop) 
     assert calls(shop) == [f"GET orders/{order['entity_id']}"]
 
 
+@pytest.mark.parametrize(
+    ("changes", "given", "what"),
+    [
+        ({}, {"create_invoice": True}, "the invoice"),
+        ({"fulfilment": SHIPPED}, {"create_shipment": True}, "the shipment"),
+        ({"status": "8"}, {"cancel_order": True, "cancel_statuses": [8], "create_invoice": True}, "its cancellation"),
+        ({"status": "4"}, {"hold_order": True, "hold_statuses": [4]}, "the hold"),
+        ({}, {"status_mapping": {"5": "processing"}}, "its status 'processing'"),
+    ],
+)
+def test_what_a_payment_review_does_not_allow_waits_for_its_end(
+    shop: Shop, changes: dict[str, Any], given: dict[str, Any], what: str
+) -> None:
+    order = place(shop)
+    review = {"state": "payment_review", "status": "payment_review"}
+    shop.control("change_order", entity_id=order["entity_id"], set=review)
+    calls(shop)
+    with pytest.raises(RetryLater, match=f"in payment review; {what} waits until") as caught:
+        write(shop, record(order, **changes), known(order["entity_id"]), **given)
+    assert caught.value.aside
+    assert [one for one in calls(shop) if not one.startswith("GET")] == []
+    shop.control("change_order", entity_id=order["entity_id"], set={"state": "new", "status": "pending"})
+    given.pop("status_mapping", None)  # its state is another now
+    write(shop, record(order, **changes), known(order["entity_id"]), **given)
+
+
+def test_a_credit_note_waits_for_the_end_of_a_payment_review(shop: Shop) -> None:
+    order = place(shop)
+    write(shop, record(order), known(order["entity_id"]), create_invoice=True)
+    shop.control("change_order", entity_id=order["entity_id"], set={"state": "payment_review"})
+    memo = child(record(order), OrderKind.CREDIT, "700009", total=order["grand_total"])
+    with pytest.raises(RetryLater, match="the credit memo waits") as caught:
+        write(shop, memo, known(order["entity_id"]), create_credit_memo=True)
+    assert caught.value.aside
+
+
 def test_an_order_held_by_its_own_status_waits_without_failing(shop: Shop) -> None:
     order = place(shop)
     given = {"hold_order": True, "hold_statuses": [3]}
@@ -306,10 +342,31 @@ def test_an_order_is_matched_by_number_and_mapped_store(shop: Shop) -> None:
     assert made(shop, order["entity_id"])["invoices"] == 1
 
 
+def test_a_store_mapping_in_the_words_of_the_export_is_understood() -> None:
+    given = {"de": {"webstore": 1001, "language": "de"}, "at": {"webstore": "1001"}, "pl": {"webstore": 1002}}
+    assert options(store_mapping=given)["store_mapping"] == {"1001": "de", "1002": "pl"}
+    assert options(store_mapping={"1001": "de"})["store_mapping"] == {"1001": "de"}
+
+
+def test_what_an_act_needs_is_loaded_whatever_else_is(shop: Shop) -> None:
+    orders = Orders(shop.connector())
+    assert orders.asks(options()) == frozenset()
+    assert orders.asks(options(create_shipment=True)) == {"shipments"}
+    assert orders.asks(options(create_invoice=True, invoice_document_condition=True)) == {"documents"}
+    assert orders.asks(options(create_new_order=True)) == {"articles"}
+
+
 def test_a_number_in_another_store_is_another_order(shop: Shop) -> None:
     order = place(shop)
     with pytest.raises(SkipRecord, match="has no order"):
         write(shop, record(order), MemoryKnown(), store_mapping={"1001": "pl"})
+
+
+def test_what_the_shop_has_in_another_store_view_over_the_same_total_is_not_placed_again(shop: Shop) -> None:
+    order = place(shop, store="pl")
+    with pytest.raises(RecordFailed, match="Polski has an order of this number over the same total already") as caught:
+        write(shop, record(order), MemoryKnown(), store_mapping={"1001": "de"}, create_new_order=True)
+    assert (caught.value.setting, state(shop)["placed"]) == ("store_mapping", [order["entity_id"]])
 
 
 def test_without_a_mapping_the_number_must_be_unique_and_the_total_agree(shop: Shop) -> None:
@@ -525,7 +582,7 @@ def test_a_dry_run_sends_nothing_and_says_where_values_come_from(shop: Shop) -> 
     ]
     assert made(shop, order["entity_id"])["invoices"] == 0
     method, path, body = connector.client.planned[1]
-    told = orders.origins(method, path, body, one)
+    told = orders.origins(method, path, body, one, options(**given))
     assert told["tracks.0.track_number"].path == "fulfilment.packages"
     assert told["arguments.extension_attributes.source_code"].row == "104"
     assert told["notify"].setting == "send_shipment_email"
@@ -559,6 +616,29 @@ def test_a_foreign_order_is_placed_invoiced_and_shipped_in_one_attempt(shop: Sho
     calls(shop)
     assert not write(shop, one, what, **given).created
     assert calls(shop) == [f"GET orders/{written.key}"]
+
+
+def test_a_foreign_orders_own_item_ids_are_not_taken_for_the_shops(shop: Shop) -> None:
+    """Ids of a marketplace's lines are numbers as Magento's are; the articles go by their SKU."""
+    given: dict[str, Any] = {"create_new_order": True, "store_mapping": {"1001": "de"}}
+    given |= {"default_shipping_method": "flatrate_flatrate", "create_invoice": True, "create_shipment": True}
+    given |= {"create_credit_memo": True}
+    one = foreign_order()
+    lines = tuple(
+        line if line.kind is LineKind.SHIPPING else replace(line, external=f"14000000{n:06}")
+        for n, line in enumerate(one.lines)
+    )
+    one = replace(one, lines=lines)
+    what = MemoryKnown()
+    id = write(shop, one, what, **given).key
+    piece = some(lines[0], 1)
+    left = {"shipped_at": MOMENT, "packages": (package("1", "JD1"),)}
+    for kind, key, more in ((OrderKind.DELIVERY, "700902", left), (OrderKind.CREDIT, "700903", {})):
+        sale = replace(link(id, refs=what.refs), reverse=False)
+        write(shop, child(one, kind, key, piece, total=piece.gross, **more), Linked(**{f"k{one.key}": sale}), **given)
+    row = next(item for item in look(shop, id)["items"] if item["sku"] == piece.sku)
+    assert (row["qty_shipped"], row["qty_refunded"]) == (1, 1)
+    assert made(shop, id)["tracks"] == ["JD1"]
 
 
 def test_a_dry_run_of_a_foreign_order_ends_where_it_would_be_placed(shop: Shop) -> None:
@@ -663,6 +743,42 @@ def test_papers_without_comments_are_known_by_what_they_hold(shop: Shop) -> None
     what.doubt = True
     assert write(shop, memo, what, odd.connector, create_credit_memo=True).key == "creditmemo/1"
     assert made(shop, order["entity_id"])["creditmemos"] == 1
+
+
+def test_papers_of_other_orders_in_a_list_are_not_looked_at(shop: Shop) -> None:
+    """A credit note over an amount alone, as another order's memo is, in a shop that shows no comments."""
+    memos, goodwill = [], OrderLine(key="1", kind=LineKind.SURCHARGE, name="Goodwill")
+    for _ in range(2):
+        order = place(shop)
+        write(shop, record(order), known(order["entity_id"]), create_invoice=True)
+        memos.append(child(record(order), OrderKind.CREDIT, "700009", goodwill, total="1.00"))
+    first = order["entity_id"] - 1
+
+    def all_of_them(route: str, data: Any) -> Any:
+        if route == "GET creditmemos":
+            data["items"] = papers(shop, first)["creditmemos"]
+            data["items"] = [{key: value for key, value in one.items() if key != "comments"} for one in data["items"]]
+        return data
+
+    write(shop, memos[0], known(first), create_credit_memo=True)
+    shop.faults({"kind": "drop_before", "method": "POST", "path": "*/refund", "times": 1})
+    what, odd = known(order["entity_id"]), Odd(shop, all_of_them)
+    with pytest.raises(InDoubt):
+        write(shop, memos[1], what, odd.connector, create_credit_memo=True)
+    what.doubt, what.doubt_age = True, 100.0
+    assert write(shop, memos[1], what, odd.connector, create_credit_memo=True).key == "creditmemo/2"
+    assert made(shop, order["entity_id"])["creditmemos"] == 1
+
+
+def test_another_order_in_the_answer_is_not_touched(shop: Shop) -> None:
+    order, other = place(shop), place(shop)
+
+    def mixed(route: str, data: Any) -> Any:
+        return {**data, "entity_id": other["entity_id"]} if route == f"GET orders/{order['entity_id']}" else data
+
+    with pytest.raises(RetryLater, match=f"its order {order['entity_id']} and answered with {other['entity_id']}"):
+        write(shop, record(order), known(order["entity_id"]), Odd(shop, mixed).connector, create_invoice=True)
+    assert [made(shop, one["entity_id"])["invoices"] for one in (order, other)] == [0, 0]
 
 
 def test_an_order_without_a_status_and_with_sparse_rows_is_treated(shop: Shop) -> None:

@@ -356,7 +356,7 @@ def test_a_list_without_items_stops_the_run() -> None:
 def test_a_good_connection_is_told_in_words(shop: Shop) -> None:
     findings = shop.connector().check()
     assert all(one.ok for one in findings), findings
-    assert [one.name for one in findings] == ["Address", "Sign-in", "Store data", "Orders", "Customer groups", "Clock"]
+    assert [one.name for one in findings] == ["Address", "Sign-in", "Store views", "Orders", "Customer groups", "Clock"]
 
 
 @pytest.mark.parametrize("right", ["Magento_Sales::actions_view", "Magento_Backend::store", "Magento_Customer::group"])

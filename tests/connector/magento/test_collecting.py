@@ -54,6 +54,17 @@ def test_codes_are_learned_once_from_what_is_read(shop: Shop) -> None:
     assert len(taught) == len(set(taught)) > 8
 
 
+def test_groups_and_prefixes_of_the_orders_that_are_read_are_told_as_what_people_map(shop: Shop) -> None:
+    host = fresh(shop)
+    pages = list(shop.connector().resource("order").read(None, ALL))
+    rows = [one.payload for page in pages for one in page.records if one.payload is not None]
+    groups = {str(one["customer_group_id"]) for one in rows if one.get("customer_group_id") is not None}
+    prefixes = {one["billing_address"]["prefix"] for one in rows if one["billing_address"].get("prefix")}
+    assert groups
+    assert {one.id for one in host.catalogues["customer_group"]} == groups
+    assert {one.id for one in host.catalogues.get("prefix", [])} == prefixes
+
+
 def test_store_views_that_were_never_collected_are_asked_for_before_the_first_page(shop: Shop) -> None:
     fresh(shop)
     orders = shop.connector().resource("order")

@@ -249,6 +249,12 @@ def test_a_module_that_lowers_the_total_is_a_negative_residual() -> None:
     assert (made.residual.amount, made.residual.name) == (-3, "loyalty_discount")
 
 
+def test_a_credit_that_stands_where_magento_has_none_is_named() -> None:
+    made = parsed(order([simple("10")], beyond=-3, customer_balance_amount=3))
+    assert made.residual is not None
+    assert (made.residual.amount, made.residual.name) == (-3, "customer_balance_amount")
+
+
 def test_a_number_that_happens_to_be_the_same_is_no_cause() -> None:
     made = parsed(order([simple("10")], beyond=2, extension_attributes={"rating": 2, "area_code": "2"}))
     assert made.residual is not None

@@ -17,9 +17,10 @@ import pytest
 import requests
 import yaml
 
-from connector import InDoubt, Options, RecordFailed, RetryLater
+from connector import AccessDenied, InDoubt, Options, RecordFailed, RetryLater, SkipRecord
 from connector.client import loads
 from connector.magento import Magento, carts, placing
+from connector.magento.carts import amount
 from connector.magento.options import OrderOptions
 from connector.magento.orders import Orders
 from connector.records import Address, Customer, LineKind, Order, OrderLine, Payment
@@ -204,6 +205,28 @@ def test_a_company_without_a_person_is_named_by_its_last_name(shop: Shop) -> Non
 # what is missing or unequal
 
 
+def test_a_cancelled_order_is_not_placed(shop: Shop) -> None:
+    known = MemoryKnown()
+    for one, given in (
+        (order(status="8", cancelled=True), {}),
+        (order(status="8.1"), {"cancel_order": True, "cancel_statuses": [8.1]}),
+    ):
+        with pytest.raises(SkipRecord, match="order 700001 is cancelled"):
+            place(shop, one, known, **given)
+    assert [one for one in shop.host.calls if one.method != "GET"] == []
+    place(shop, order(status="5"), known)  # taken up again
+    assert len(placed(shop)) == 1
+
+
+def test_a_cancelled_order_whose_placing_is_in_doubt_is_found(shop: Shop) -> None:
+    known = MemoryKnown()
+    shop.faults({"kind": "drop_after", "method": "PUT", "path": "*/order", "times": 1})
+    with pytest.raises(InDoubt):
+        place(shop, order(), known)
+    id = again(shop, order(status="8", cancelled=True), known)
+    assert [str(one["entity_id"]) for one in placed(shop)] == [id]
+
+
 def test_missing_articles_are_all_named_before_anything_is_made(shop: Shop) -> None:
     before = state(shop)["carts"]
     record = order(line("KAF-1000", "1", "18.99"), line("NOWHERE", "1", "1"), line("NIRGENDS", "1", "1"))
@@ -236,6 +259,27 @@ def test_a_cent_of_difference_places_nothing_and_empties_the_cart(shop: Shop) ->
     assert filled(shop, known.refs["cart_id"]) == []
     assert f"empty cart {known.refs['cart_id']} stays" in known.notes[-1]
     assert reserved(shop, "KAF-1000") == 0
+
+
+def test_what_a_cart_comes_to_is_with_the_tax(shop: Shop) -> None:
+    cart = place_cart(shop)
+    told = cart.totals()
+    assert carts.total(told) == Decimal("14.89")
+    assert amount(told["grand_total"]) == Decimal("14.89") - amount(told["tax_amount"])  # type: ignore[operator]
+    bare = {"grand_total": 14.89}  # where the shop names no segments
+    assert carts.total(bare) == Decimal("14.89")
+
+
+def place_cart(shop: Shop) -> carts.Cart:
+    """A guest's cart with a cup, ready to be ordered."""
+    client = shop.connector().client
+    mask = carts.of_guest(client, "de", None)
+    cart = carts.Cart(client=client, view="de", id="0", mask=mask, reference=None)
+    cart.add("BECHER-W", Decimal(1))
+    where = {"firstname": "E", "lastname": "F", "street": ["W 1"], "city": "Ulm", "postcode": "1", "country_id": "DE"}
+    where |= {"telephone": "1", "email": "eva@example.com"}
+    cart.ship(where, where, "flatrate", "flatrate")
+    return cart
 
 
 def test_after_a_failure_the_same_cart_is_used_again(shop: Shop) -> None:
@@ -369,6 +413,19 @@ def test_a_customer_is_found_by_mail_and_made_once(shop: Shop) -> None:
     assert one["customer_is_guest"] == 0
     made = shop.connector().client.ask("GET", f"customers/{one['customer_id']}").data
     assert (made["email"], made["group_id"], made["website_id"]) == ("eva@example.com", 2, 2)
+
+
+def test_an_account_that_is_there_gets_the_order_though_none_is_created(shop: Shop) -> None:
+    place(shop, order(), MemoryKnown(), create_customer=True)
+    place(shop, order(), MemoryKnown())
+    for right in ("Magento_Cart::manage", "Magento_Customer::customer"):
+        shop.forbid(right)
+        place(shop, order(), MemoryKnown())
+        with pytest.raises(AccessDenied):
+            place(shop, order(), MemoryKnown(), create_customer=True)
+    other = order(customer=Customer(email="nobody@example.com"), billing=replace(order().billing, email=None))
+    place(shop, other, MemoryKnown())
+    assert [one["customer_is_guest"] for one in placed(shop)] == [0, 0, 1, 1, 1]
 
 
 def test_a_new_customer_gets_the_group_of_the_class(shop: Shop) -> None:
@@ -735,6 +792,7 @@ def test_the_remote_calls_of_one_order_are_these(shop: Shop) -> None:
     tail: Callable[[str], str] = lambda path: re.sub(r"/\.\.\.|/\d+", "/#", path.split("/V1/")[1])  # noqa: E731
     assert [f"{one.method} {tail(one.path)}" for one in shop.host.calls] == [
         "GET products",
+        "GET customers/search",
         "POST guest-carts",
         "GET guest-carts/#",
         "POST guest-carts/#/items",

@@ -9,9 +9,10 @@ from typing import Any
 import pytest
 
 from connector import InDoubt, RecordFailed, RetryLater
-from connector.records import Order, OrderLine
+from connector.records import Order, OrderLine, cents
 from tests.connector.magento.acts import (
     MOMENT,
+    Linked,
     known,
     look,
     made,
@@ -23,6 +24,7 @@ from tests.connector.magento.acts import (
     write,
 )
 from tests.connector.magento.conftest import Shop
+from tests.connector.magento.test_acting import Odd
 
 Json = dict[str, Any]
 BILL = {"create_invoice": True}
@@ -95,15 +97,32 @@ def test_a_part_whose_lines_come_to_something_else_is_not_invoiced(shop: Shop) -
     assert invoices(shop, order) == []
 
 
-def test_a_share_that_would_need_rounding_is_left_to_people(shop: Shop) -> None:
-    order = place(shop, ("BECHER-W", 3), ("KAF-1000", 1))
-    row = order["items"][0]
-    changed = {"discount_amount": 1.0, "base_discount_amount": 1.0}
+def discounted(shop: Shop, amount: str, *lines: tuple[str, int]) -> tuple[Json, Order]:
+    """An order with so much off its first line, and what remains of it when a piece of that is split off."""
+    order = place(shop, *lines)
+    off, row = float(amount), order["items"][0]
+    changed = {"discount_amount": off, "base_discount_amount": off}
     items = [{**_plain(one), **(changed if one["item_id"] == row["item_id"] else {})} for one in order["items"]]
-    totals = {name: float(order[name]) - 1 for name in ("grand_total", "base_grand_total")}
-    shop.control("change_order", entity_id=order["entity_id"], set={**totals, "items": items, "discount_amount": -1.0})
-    rest, _ = divided(look(shop, order["entity_id"]), (0, 1))
-    with pytest.raises(RecordFailed, match="BECHER-W cannot be told to the cent"):
+    totals = {name: float(order[name]) - off for name in ("grand_total", "base_grand_total")}
+    shop.control("change_order", entity_id=order["entity_id"], set={**totals, "items": items, "discount_amount": -off})
+    order = look(shop, order["entity_id"])
+    rest, _ = divided(order, (0, 1))
+    first, *others = rest.lines
+    first = replace(first, discount=Decimal(amount) * first.quantity / row["qty_ordered"])
+    rest = replace(rest, lines=(first, *others))
+    return order, replace(rest, grand_total=cents(_sum(rest)))
+
+
+def test_a_share_that_needs_rounding_is_invoiced_where_it_comes_out_the_same_either_way(shop: Shop) -> None:
+    order, rest = discounted(shop, "1.00", ("BECHER-W", 3), ("KAF-1000", 1))
+    assert _sum(rest) != rest.grand_total
+    write(shop, rest, known(order["entity_id"]), **BILL)
+    assert invoices(shop, order) == [rest.grand_total]
+
+
+def test_a_share_whose_rounding_nobody_knows_is_left_to_people(shop: Shop) -> None:
+    order, rest = discounted(shop, "0.02", ("BECHER-W", 3), ("KAF-1000", 1))
+    with pytest.raises(RecordFailed, match="cannot be told to the cent"):
         write(shop, rest, known(order["entity_id"]), **BILL)
     assert invoices(shop, order) == []
 
@@ -124,6 +143,45 @@ def test_a_lost_answer_makes_no_second_invoice_of_a_part(shop: Shop, kind: str) 
     for one in (rest, off):
         until_written(shop, one, known(order["entity_id"]), **BILL)
     assert invoices(shop, order) == [rest.grand_total, off.grand_total]
+
+
+def bare(route: str, data: Any) -> Any:
+    if route == "GET invoices":
+        data["items"] = [{key: value for key, value in one.items() if key != "comments"} for one in data["items"]]
+    return data
+
+
+def in_doubt(shop: Shop, odd: Odd, order: Json, part: Order, kind: str) -> Linked:
+    what = known(order["entity_id"])
+    shop.faults({"kind": kind, "method": "POST", "path": "*/invoice", "times": 1})
+    with pytest.raises(InDoubt):
+        write(shop, part, what, odd.connector, **BILL)
+    what.doubt, what.doubt_age = True, 100.0
+    return what
+
+
+def test_a_part_is_invoiced_once_in_a_shop_that_shows_no_comments(shop: Shop) -> None:
+    order = place(shop, ("BECHER-W", 8), ("KAF-1000", 3))
+    rest, off = divided(order, (0, 4))
+    odd = Odd(shop, bare)
+    write(shop, rest, known(order["entity_id"]), odd.connector, **BILL)
+    one, two, three, four = (replace(_some_of(off, 1), key=f"70000{n}") for n in range(2, 6))
+    what = in_doubt(shop, odd, order, one, "drop_after")
+    write(shop, one, what, odd.connector, **BILL)
+    assert what.refs["invoice_id"] == "2"
+    what = in_doubt(shop, odd, order, two, "drop_before")  # one over the same amount was there before
+    write(shop, two, what, odd.connector, **BILL)
+    assert what.refs["invoice_id"] == "3"
+    what = in_doubt(shop, odd, order, three, "drop_before")
+    write(shop, four, known(order["entity_id"]), odd.connector, **BILL)  # and another part's came meanwhile
+    what.others = {"invoice/2", "invoice/3", "invoice/4"}
+    write(shop, three, what, odd.connector, **BILL)
+    assert invoices(shop, order) == [rest.grand_total, *[one.grand_total] * 4]
+
+
+def _some_of(order: Order, pieces: int) -> Order:
+    made = replace(order, lines=tuple(some(line, pieces) for line in order.lines))
+    return replace(made, grand_total=_sum(made))
 
 
 def test_after_doubt_the_invoice_of_the_other_part_is_not_taken_for_ones_own(shop: Shop) -> None:
