@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from marshmallow import fields
 
 from connector import Budget, Client, Connector, ConnectorError, Entry, Finding, Options, SharedState
-from connector.plentyone import aims, budget, catalogues, rights
+from connector.plentyone import aims, budget, catalogues, rights, sights
 from connector.plentyone.client import PlentyClient
 from connector.plentyone.orders import Orders
 from connector.plentyone.returns import Returns
@@ -84,7 +84,9 @@ class PlentyOne(Connector):
         super().close()
 
     def check(self) -> list[Finding]:
-        return [*rights.check(self.client), *self._markets()]
+        found = rights.check(self.client)
+        watched = OrderEvents.entity in self.host.reads() and "Orders" in [one.name for one in found]  # it is logged in
+        return [*found, *self._markets(), *(sights.check(self.client) if watched else ())]
 
     def _markets(self) -> Iterator[Finding]:
         """Whether the markets whose orders come here have a referrer that is active (guide: "activating the order

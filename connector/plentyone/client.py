@@ -25,6 +25,13 @@ REFUSED_SECONDS = 86_400.0  # batches are tried again after so long where there 
 ODD_SECONDS = 600.0  # ... and where one of them answered oddly
 PAGE_SIZE = 100
 PDF = b"%PDF"
+SAYINGS = (
+    "",
+    "application/json",
+    "application/problem+json",
+    "text/html",
+    "text/plain",
+)  # what is no file but an answer
 NUMBERED = re.compile(r"/\d+(?=/|$)")
 
 
@@ -80,10 +87,12 @@ class PlentyClient(Client):
     def _body(self, response: requests.Response) -> str:
         """A file is kept as it is; what stands for it in the data log says how large it is."""
         text = super()._body(response)
-        if not response.content.startswith(PDF):
+        kind = response.headers.get("Content-Type", "").partition(";")[0].strip().lower()
+        is_file = getattr(self._here, "awaits_file", False) and response.ok and kind not in SAYINGS
+        if not response.content.startswith(PDF) and not is_file:
             return text
         self._here.file = response.content
-        return json.dumps({"file": f"a PDF of {len(response.content):,} bytes"})
+        return json.dumps({"file": f"{kind or 'a PDF'}, {len(response.content):,} bytes"})
 
     def judge(self, answer: Answer, write: bool) -> None:
         if answer.status == 401 and self._here.token:
@@ -146,12 +155,15 @@ class PlentyClient(Client):
             return None
 
     def file(self, path: str, reference: str | None = None) -> bytes:
-        """A PDF. Raises RetryLater when something else comes."""
-        self._here.file = None
-        answer = self.call("GET", path, reference=reference, tries=2)
+        """A file, whatever it is. Raises RetryLater when an answer in words comes in its place."""
+        self._here.file, self._here.awaits_file = None, True
+        try:
+            answer = self.call("GET", path, reference=reference, tries=2)
+        finally:
+            self._here.awaits_file = False
         found, self._here.file = self._here.file, None
-        if found is None:
-            raise RetryLater(f"{self.account.name}: GET {path} answered without a PDF: {answer.excerpt(120)}")
+        if not found:
+            raise RetryLater(f"{self.account.name}: GET {path} answered without a file: {answer.excerpt(120)}")
         return bytes(found)
 
     def send(

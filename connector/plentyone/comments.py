@@ -42,7 +42,7 @@ class Notes:
 
 def new(work: Work, order_id: str) -> Notes:
     """What is to be written to a new order; nothing after doubt, when it is to be looked for first (`bring`)."""
-    return Notes([] if work.doubt else [_body(order_id, _html(text)) for text in words(work)])
+    return Notes([] if work.doubt else [_body(order_id, as_html(text)) for text in words(work)])
 
 
 def words(work: Work) -> list[str]:
@@ -69,7 +69,7 @@ def bring(work: Work, order_id: str, *, look: bool) -> int:
     if not texts:
         return 0
     there = _there(work, order_id) if look else set()
-    missing = [html for text in texts if _plain(html := _html(text)) not in there]
+    missing = [html for text in texts if _plain(html := as_html(text)) not in there]
     if missing and look and work.doubt and work.known.doubt_age < work.lag:
         raise RetryLater(
             f"Order {work.order.number}: its note may have been written by an earlier attempt; it is looked up again "
@@ -96,7 +96,7 @@ def _body(order_id: str, html: str) -> Payload:
     }
 
 
-def _html(text: str) -> str:
+def as_html(text: str) -> str:
     return "<p>" + escape(text, quote=False).replace("\n", "<br>") + "</p>"
 
 

@@ -6,24 +6,21 @@ refuse it: then nothing is known of statuses in between, and it is not asked for
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime, timedelta, tzinfo
 
 from connector import AccessDenied, Payload, RecordFailed, RetryLater, Unreachable
+from connector.plentyone import sights
 from connector.plentyone.client import PlentyClient
 from connector.plentyone.reading import moment
 from connector.plentyone.shapes import amount, key_of
 from connector.settings import ident
 
-log = logging.getLogger(__name__)
-
-LIST = "/rest/orders/status-history"
-PASSED = "passed"  # what an order's payload keeps of it: [{"statusId": "5", "createdAt": "2026-05-19T14:55:15+00:00"}]
+LIST = sights.HISTORY.path
+# what an order's payload keeps of it: [{"id": "9", "statusId": "5", "createdAt": "2026-05-19T14:55:15+00:00"}]
+PASSED = "passed"
 OVERLAP = timedelta(minutes=5)  # as of the orders themselves
 ASTRAY = timedelta(days=2)  # a system that shows what is so far off does not understand the question
-REFUSED_SECONDS = 3600.0
-FAILURES = 3  # after so many readings that failed one after the other it goes without
 
 
 class Journal:
@@ -43,13 +40,13 @@ class Journal:
         """All up to here that was not read yet. Raises RetryLater."""
         assert self._read_to is not None
         begin, self._read_to = self._read_to, max(self._read_to, end - OVERLAP)
-        if end <= begin or not self._told():
+        if end <= begin or not self.told:
             return
         query = {"createdAtFrom": _w3c(begin), "createdAtTo": _w3c(end)}
         self._keep(self._rows(LIST, query), begin, end)
 
     def read_one(self, key: str) -> None:
-        if self._told():
+        if self.told:
             self._keep(self._rows(f"/rest/orders/{key}/status-history", {}, order=key))
 
     def of(self, order: Payload) -> list[Payload]:
@@ -59,16 +56,22 @@ class Journal:
         for id, row in self._by_order.get(str(key_of(order)), {}).items():
             at = _moment(row["createdAt"], zone)
             if at is not None:
-                found.append((at, amount(id) or 0, {"statusId": row["statusId"], "createdAt": at.isoformat()}))
+                told = {"id": key_of(row), "statusId": row["statusId"], "createdAt": at.isoformat()}
+                found.append((at, amount(id) or 0, told))
         return [told for _, _, told in sorted(found, key=lambda one: one[:2])]
 
-    def _told(self) -> bool:
-        """Whether it is worth asking."""
-        return self.client.host.now().timestamp() >= float(self.client.traits().get("no_history_until") or 0)
+    @property
+    def told(self) -> bool:
+        """Whether the system was not refusing it lately."""
+        return not sights.left(self.client, sights.HISTORY)
+
+    @property
+    def tells(self) -> bool:
+        """Whether an order without an entry will get one: some order had one, so the history is kept."""
+        return self.told and bool(self._by_order or self.client.traits().get("history_tells"))
 
     def _rows(self, path: str, query: dict[str, str], *, order: str | None = None) -> Iterator[Payload]:
         """The entries that say what is needed. None where the system does not tell them."""
-        failed = int(self.client.traits().get("history_failed") or 0)
         try:
             for row in self.client.entries(path, query, must=True):
                 of, status = key_of(row, "orderId") or order, key_of(row, "statusId")
@@ -77,15 +80,12 @@ class Journal:
         except Unreachable:
             raise
         except (AccessDenied, RecordFailed) as error:
-            self._leave(f"{error}")
+            sights.leave(self.client, sights.HISTORY, str(error))
         except RetryLater as error:
-            if failed + 1 < FAILURES:
-                self.client.learn(history_failed=failed + 1)
+            if not sights.failed(self.client, sights.HISTORY, str(error)):
                 raise
-            self._leave(f"{error}")
         else:
-            if failed:
-                self.client.learn(history_failed=0)
+            sights.worked(self.client, sights.HISTORY)
 
     def _keep(self, rows: Iterable[Payload], begin: datetime | None = None, end: datetime | None = None) -> None:
         for row in rows:
@@ -93,16 +93,14 @@ class Journal:
             if at is None:
                 continue
             if (begin and at < begin - ASTRAY) or (end and at > end + ASTRAY):
-                self._leave(f"{LIST} shows what it was not asked for: {row['createdAt']}")
+                why = f"{LIST} shows what it was not asked for: {row['createdAt']}"
+                sights.leave(self.client, sights.HISTORY, why)
                 self._by_order = {}
                 return
             name = key_of(row) or f"{row['statusId']}@{row['createdAt']}"
             self._by_order.setdefault(ident(row["orderId"]), {})[name] = row
-
-    def _leave(self, why: str) -> None:
-        log.info("%s: the status history is not told: %s", self.client.account.name, why)
-        until = round(self.client.host.now().timestamp() + REFUSED_SECONDS)
-        self.client.learn(no_history_until=until, history_failed=0)
+        if self._by_order:
+            self.client.learn(history_tells=True)
 
 
 def _moment(text: object, zone: tzinfo) -> datetime | None:

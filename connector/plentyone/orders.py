@@ -17,6 +17,7 @@ from connector import (
     AccessDenied,
     Account,
     Connector,
+    Entry,
     Found,
     InDoubt,
     Known,
@@ -138,7 +139,10 @@ class Orders(Resource):
         return self._source.latest(count)
 
     def parse(self, payload: Payload) -> Order:
-        return self._source.parser.parse(payload)
+        order = self._source.parser.parse(payload)
+        for kind, value in self._source.values(order):
+            self.host.learn(kind, [Entry(id=value, name=value)])
+        return order
 
     def admits(self, record: Order, options: Options) -> None:
         self._source.admits(record, options)
@@ -161,8 +165,8 @@ class Orders(Resource):
     def pretend(self, method: str, path: str, body: Any) -> Any:
         return self._pretence.answer(method, path, body)
 
-    def origins(self, method: str, path: str, body: Any, record: Order) -> Mapping[str, Origin]:
-        return origins.of(path, body, record)
+    def origins(self, method: str, path: str, body: Any, record: Order, options: Options) -> Mapping[str, Origin]:
+        return origins.of(path, body, record, options)
 
     def write(self, record: Order, known: Known, options: Options) -> Written:
         work = self._work(record, known, options)
@@ -396,7 +400,8 @@ class Orders(Resource):
         what = ", ".join(filter(None, done)) or "nothing to change"
         if resumed and work.ref("payment_order_id") is not None:
             return Written(key=id, created=True, message=f"Order {id} created, finished now: {what}")
-        return Written(key=id, created=False, message=f"Order {id} updated: {what}", total=self._computed(order, sent))
+        said = f"Order {id} updated: {what}" if any(done) else f"Order {id} is up to date: {what}"
+        return Written(key=id, created=False, message=said, total=self._computed(order, sent))
 
     def _pay(self, work: Work, id: str, contact: str | None, order: Payload) -> list[str | None]:
         before = work.ref("payment_id")

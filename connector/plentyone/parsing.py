@@ -121,7 +121,7 @@ class Parser:
             shares=family.shares,
             documents=tuple(_documents(order)),
             packages=tuple(self._packages(order, lines, profile)),
-            passed=tuple(_passed(order)),
+            passed=_passed(order),
         )
 
     def _entry(self, kind: str, id: str | None) -> Entry | None:
@@ -288,10 +288,12 @@ def _date(order: Fields, type_id: int) -> datetime | None:
     return moment(order.typed("dates", type_id, "date"))
 
 
-def _passed(order: Fields) -> Iterator[Passed]:
+def _passed(order: Fields) -> tuple[Passed, ...] | None:
     """The statuses that were read along, oldest first (see `journal`)."""
-    for row in order.rows(PASSED):
-        yield Passed(status=row.code("statusId"), at=row.moment("createdAt"))
+    if not order.has(PASSED):
+        return None
+    told = order.rows(PASSED)
+    return tuple(Passed(status=row.code("statusId"), at=row.moment("createdAt"), key=row.id("id")) for row in told)
 
 
 def _refund(order: Fields) -> str | None:

@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from html import escape, unescape
 from re import sub
-from typing import Any
+from typing import Any, NoReturn
 
 from connector import (
     AccessDenied,
@@ -50,7 +50,7 @@ from connector.settings import STATUSES, WAREHOUSE, Choice, Settings, ident, set
 RETURN = 3  # order type
 EXTERNAL_RETURN = 80  # order property
 ORDERS = "/rest/orders"
-WAITS_SECONDS = 900.0  # for an order that is not there yet
+WAITS_SECONDS, LONGEST_WAIT = 900.0, 21_600.0  # for an order that is not there: the longer, the less often it is sought
 CLOCKS = timedelta(minutes=10)
 NOTED, REFUNDED, BEFORE = "noted", "refunded_status", "status_before_refund"  # refs that no column shows
 
@@ -131,7 +131,7 @@ class Returns(Resource):
     def pretend(self, method: str, path: str, body: Any) -> Any:
         return self._pretence.answer(method, path, body)
 
-    def origins(self, method: str, path: str, body: Any, record: Return) -> Mapping[str, Origin]:
+    def origins(self, method: str, path: str, body: Any, record: Return, options: Options) -> Mapping[str, Origin]:
         made = Origin(said="an id that PlentyONE gives")
         found = {
             "statusId": Origin(setting="refunded_status" if method == "PUT" else "return_status"),
@@ -176,19 +176,15 @@ class _Writing:
             said = f"Return {id} created: {items}"
             return Written(key=id, created=True, message=", ".join([said, *done]))
         what = ", ".join(done) or "nothing to change"
-        return Written(key=id, created=False, message=f"Return {id} updated: {what}")
+        said = f"Return {id} updated: {what}" if done else f"Return {id} is up to date: {what}"
+        return Written(key=id, created=False, message=said)
 
     # the order that it belongs to
 
     def sale(self) -> Payload:
         found = self.known.linked("order", self.record.order)
         if found is None or not found.ours:
-            raise RetryLater(
-                f"Return {self.key} of order {self.number}: its order is not in PlentyONE. It is created once "
-                "the order was imported; if that was skipped or failed, see the order's own record",
-                after=WAITS_SECONDS,
-                aside=True,
-            )
+            self.wait()
         order = self.get(f"{ORDERS}/{found.key}", {"with[]": "orderItems.serialNumbers"})
         if order is None or existing.deleted(order):
             raise RecordFailed(
@@ -196,6 +192,25 @@ class _Writing:
                 "Restore it, or create the return by hand."
             )
         return order
+
+    def wait(self) -> NoReturn:
+        """Raise RetryLater. An order that was skipped is waited for, too: it may be imported later, and nothing else would
+        tell the return."""
+        why = self.known.declined("order", self.record.order)
+        after = min(max(WAITS_SECONDS, self.known.age / 8), LONGEST_WAIT)
+        if why is None:
+            raise RetryLater(
+                f"Return {self.key} of order {self.number}: its order is not in PlentyONE. It is created once "
+                "the order was imported; see the order's own record",
+                after=after,
+                aside=True,
+            )
+        raise RetryLater(
+            f"Return {self.key} of order {self.number}: its order is not brought to PlentyONE ({why.rstrip('.')}). It is "
+            "created if the order is imported after all; skip it by hand if that will not be",
+            after=after,
+            aside=True,
+        )
 
     def get(self, path: str, query: Mapping[str, Any] | None = None) -> Payload | None:
         """An order; without what is asked for along with it where the system refuses that."""

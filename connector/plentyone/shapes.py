@@ -7,7 +7,10 @@ from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from connector import Payload
+from connector.fields import number
 from connector.settings import ident
+
+amount = number
 
 
 def wire(value: Any) -> Any:
@@ -22,17 +25,6 @@ def wire(value: Any) -> Any:
     except InvalidOperation:
         return text
     return int(number) if number == number.to_integral_value() else number
-
-
-def amount(value: Any) -> Decimal | None:
-    """A number that came as number or text; None when it is neither."""
-    if value is None or isinstance(value, bool):
-        return None
-    try:
-        number = value if type(value) is Decimal else Decimal(str(value).strip())
-    except InvalidOperation:
-        return None
-    return number if number.is_finite() else None
 
 
 def flag(value: Any) -> bool:

@@ -32,9 +32,22 @@ RELATIONS = {
     "shippingPackages.items": "Contents of packages",
     "payments": "Payments",
     "comments": "Notes",
+    "addresses": "Addresses (always loaded)",
+    "relations": "Contact and warehouse IDs (always loaded)",
+    "originOrderReferences": "Orders that belong together (always loaded)",
+    "contactSender": "Senders",
+    "warehouseSender": "Sending warehouses",
+    "warehouseReceiver": "Receiving warehouses",
+    "location": "Accounting locations",
+    "shippingInformation": "Shipping information",
+    "paymentTerms": "Payment terms",
 }
 NEEDED = tuple(RELATIONS)[:5]
-FOR = {"documents": ("documents",), "shipments": ("shippingPackages", "shippingPackages.items")}  # what a target asks
+FOR = {
+    "documents": ("documents",),
+    "shipments": ("shippingPackages", "shippingPackages.items"),
+    "articles": ("orderItems.variation", "contactReceiver"),
+}  # what a target asks
 REFERENCES = ("originOrderId", "referenceOrderId")
 FAMILY_PAGES = 5
 
@@ -84,6 +97,19 @@ class Source:
         windows = Windows(self.client, int(options.get("page_size") or 100), self._now, query)
         for batch in windows.batches(since, options.get("initial_from")):
             yield Page(records=self._records(batch.rows), total=batch.total, mark=batch.mark)
+
+    def values(self, order: Order) -> Iterator[tuple[str, str]]:
+        """What an order has of the lists that people map, with the list of each."""
+        person = order.shipping or order.billing
+        found = {
+            "webstore": order.store,
+            "contact_class": order.customer.group,
+            "payment_method": order.payment.method,
+            "shipping_profile": order.shipping_method,
+            "warehouse": order.fulfilment.warehouse,
+            "gender": order.customer.gender or person.extra.get("gender"),
+        }
+        yield from ((kind, value) for kind, value in found.items() if value)
 
     def get(self, key: str) -> Found | None:
         """By PlentyONE id, whatever its type."""
@@ -151,7 +177,7 @@ class Source:
         return self.host.now() + timedelta(seconds=self.client.clock_offset)
 
     def _with(self) -> Mapping[str, Any]:
-        return {"with[]": [*ALWAYS, *self.loaded]}
+        return {"with[]": list(dict.fromkeys([*ALWAYS, *self.loaded]))}
 
     def _all(self, query: Mapping[str, Any], *, most: int) -> Iterator[Payload]:
         return self.client.entries(LIST, query, most=most)

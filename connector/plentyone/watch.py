@@ -7,13 +7,24 @@ document does not move `updatedAt` in every system: what was invoiced is asked f
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from connector import Account, Connector, Found, Known, Options, Page, Payload, RecordFailed, StopRun
-from connector.plentyone import files, paybacks
+from connector import (
+    Account,
+    Connector,
+    Found,
+    Known,
+    Options,
+    Page,
+    Payload,
+    RecordFailed,
+    RetryLater,
+    StopRun,
+    Unreachable,
+)
+from connector.plentyone import files, paybacks, sights
 from connector.plentyone.client import PlentyClient
 from connector.plentyone.journal import PASSED, Journal
 from connector.plentyone.orders import Orders
@@ -21,18 +32,14 @@ from connector.plentyone.parsing import DOCUMENTS
 from connector.plentyone.reading import moment, snake
 from connector.plentyone.relatives import TOGETHER
 from connector.plentyone.shapes import key_of, rows
+from connector.plentyone.sights import PAPERS, SERIALS, SERIALS_WITH
 from connector.plentyone.source import CREDIT, DELIVERY, NEEDED, RETURN, SALE, Source
 from connector.plentyone.windows import FIRST, LIST, OVERLAP, PAGES, Batch, Windows, first_moment, until, w3c
 from connector.procedures import ORDER_TYPE, Filter, Watch
 from connector.records import Document, DocumentKind, Order, Payback
 from connector.settings import API, Choices, Settings, ident, setting
 
-log = logging.getLogger(__name__)
-
 TYPES = (SALE, DELIVERY, RETURN, CREDIT)
-SERIALS = ("orderItems.serialNumbers", "orderItems.transactions")
-REFUSED_SECONDS = 3600.0  # what was refused is asked for again after so long
-PAPERS = "/rest/orders/documents/find"
 FIRST_DAYS = 90  # a first reading goes back so far where people say nothing else
 FIRST_HISTORY = timedelta(days=1)  # ... and needs the history of statuses of what happened just now only
 
@@ -62,6 +69,7 @@ FILTERS = (
         label="Order » Country of delivery",
         of=lambda order: _told(order.extra.get("country_id")),
         kind="country",
+        also=("iso2", "iso3"),
     ),
     Filter(code="status", label="Order » Status", of=lambda order: _told(order.status), kind="order_status"),
     Filter(
@@ -109,7 +117,7 @@ class Watched(Source):
     def __init__(self, client: PlentyClient, host: Any) -> None:
         super().__init__(client, host)
         self.types = TYPES
-        self.loaded = NEEDED if self._left("no_serials_until") else (*NEEDED, *SERIALS)
+        self.loaded = NEEDED if sights.left(client, SERIALS) else (*NEEDED, *SERIALS_WITH)
         self.journal = Journal(client)
         self._looked = FIRST  # for invoices, up to here
 
@@ -139,13 +147,14 @@ class Watched(Source):
                 begun = True
                 yield batch
             return
-        except StopRun:
+        except StopRun as error:
             if begun or not self._asks_serials():
                 raise
+            refusal = str(error)
         self.loaded = NEEDED
         for batch in self._windows(size, wanted).batches(since, first):
             if not begun:
-                self._leave("no_serials_until")
+                sights.leave(self.client, SERIALS, refusal)
             begun = True
             yield batch
 
@@ -171,15 +180,19 @@ class Watched(Source):
     def _invoiced(self, end: datetime) -> set[str | None]:
         """Orders that got an invoice since this was looked for the last time; none where the system does not list them."""
         begin, self._looked = self._looked, max(self._looked, end - OVERLAP)
-        if end <= begin or self._left("no_papers_until"):
+        if end <= begin or sights.left(self.client, PAPERS):
             return set()
         query = {"createdAtFrom": w3c(begin), "createdAtTo": w3c(end)}
         try:
-            papers = list(self.client.entries(PAPERS, query, must=True))
+            papers = list(self.client.entries(PAPERS.path, query, must=True))
         except (StopRun, RecordFailed) as error:
-            log.info("%s: new documents are not listed: %s", self.client.account.name, error)
-            self._leave("no_papers_until")
+            sights.leave(self.client, PAPERS, str(error))
             return set()
+        except RetryLater as error:
+            if isinstance(error, Unreachable) or not sights.failed(self.client, PAPERS, str(error)):
+                raise
+            return set()
+        sights.worked(self.client, PAPERS)
         invoices = [row for row in papers if DOCUMENTS.get(snake(str(row.get("type")))) is DocumentKind.INVOICE]
         return {id for row in invoices for id in _orders_of(row) if begin <= (moment(row.get("createdAt")) or begin)}
 
@@ -193,19 +206,19 @@ class Watched(Source):
 
     def _passed(self, one: Found) -> Found:
         """With the statuses it passed. Its version says nothing of them: how many are read depends on the reading."""
-        if one.payload is not None and (told := self.journal.of(one.payload)):
-            one.payload[PASSED] = told
+        if one.payload is not None and self.journal.tells:
+            one.payload[PASSED] = self.journal.of(one.payload)
         return one
 
     def get(self, key: str) -> Found | None:
         try:
             one = super().get(key)
-        except (StopRun, RecordFailed):
+        except (StopRun, RecordFailed) as error:
             if not self._asks_serials():
                 raise
             self.loaded = NEEDED
             one = super().get(key)
-            self._leave("no_serials_until")
+            sights.leave(self.client, SERIALS, str(error))
         if one is not None and one.payload is not None:
             self._add_serials(one.payload)
         return one
@@ -224,25 +237,18 @@ class Watched(Source):
 
     # serial numbers
 
-    def _left(self, trait: str) -> bool:
-        """Whether the system has refused this not long ago."""
-        return self.host.now().timestamp() < float(self.client.traits().get(trait) or 0)
-
-    def _leave(self, trait: str) -> None:
-        self.client.learn(**{trait: round(self.host.now().timestamp() + REFUSED_SECONDS)})
-
     def _asks_serials(self) -> bool:
-        return SERIALS[0] in self.loaded
+        return SERIALS_WITH[0] in self.loaded
 
     def _add_serials(self, order: Payload) -> None:
         """By a call of their own, where the order came without."""
         items = rows(order.get("orderItems"))
-        if not items or all("serialNumbers" in item for item in items) or self._left("no_serials_until"):
+        if not items or all("serialNumbers" in item for item in items) or sights.left(self.client, SERIALS):
             return
         try:
             listed = list(self.client.entries(f"{LIST}/{order['id']}/items/serialNumbers", paged=False, must=True))
-        except (StopRun, RecordFailed):
-            self._leave("no_serials_until")
+        except (StopRun, RecordFailed) as error:
+            sights.leave(self.client, SERIALS, str(error))
             return
         for item in items:
             item["serialNumbers"] = [row for row in listed if key_of(row, "orderItemId") == key_of(item)]
@@ -267,6 +273,8 @@ class OrderEvents(Watch):
     SourceOptions = WatchOptions
     cron = "* * * * *"
     filters = FILTERS
+    numbered = True
+    history_lag = timedelta(minutes=3)  # less than the `OVERLAP` that shows a changed order again
 
     client: PlentyClient
 
@@ -295,6 +303,9 @@ class OrderEvents(Watch):
 
     def parse(self, payload: Payload) -> Order:
         return self._source.parser.parse(payload)
+
+    def lacks(self) -> Sequence[str]:
+        return sights.lacks(self.client)
 
     # what a procedure may ask for
 

@@ -603,5 +603,5 @@ def test_a_dry_run_plans_everything_and_sends_nothing(plenty: StandIn, shop: Sho
     paths = [path.split("/")[-1] for _, path, _ in planned]
     assert (paths.count("credit_notes"), paths.count("packages"), paths.count("generate")) == (4, 2, 8)
     for method, path, body in planned:
-        told = shop.orders.origins(method, path, body, made)
+        told = shop.orders.origins(method, path, body, made, shop.options(**ALL))
         assert {at for at, _ in leaves(body)} - set(told) - {""} == set(), path

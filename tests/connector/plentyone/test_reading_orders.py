@@ -54,6 +54,27 @@ def place(plenty: StandIn, number: int = 1, **given: Any) -> str:
     return str(plenty.control("place", {"externalId": f"1000000{number:02}", **given})["id"])
 
 
+def test_what_people_map_is_told_of_each_order_that_is_read(shop: Shop, plenty: StandIn) -> None:
+    place(plenty)
+    (one,) = records(pages(shop))
+    host = shop.orders.host
+    host.catalogues.clear()  # type: ignore[attr-defined]
+    made = parsed(shop, one)
+    told = {kind: {entry.id for entry in entries} for kind, entries in host.catalogues.items()}  # type: ignore[attr-defined]
+    expected = {
+        "webstore": made.store,
+        "contact_class": made.customer.group,
+        "payment_method": made.payment.method,
+        "shipping_profile": made.shipping_method,
+        "warehouse": made.fulfilment.warehouse,
+    }
+    assert made.store
+    assert made.payment.method
+    assert {kind: ids for kind, ids in told.items() if kind != "gender"} == {
+        kind: {value} for kind, value in expected.items() if value
+    }
+
+
 def listed(plenty: StandIn) -> list[dict[str, Any]]:
     """The queries that asked for a window."""
     asked = [dict(_pairs(one["query"])) for one in plenty.requests() if one["path"] == "/rest/orders"]
@@ -373,13 +394,24 @@ def test_only_the_chosen_relations_are_loaded_and_what_the_target_asks_for(plent
     source = Orders(wire.connector)
 
     def loaded() -> set[str]:
-        return set(parse_qs(urlsplit(str(wire.sent[-1].url)).query)["with[]"])
+        named = parse_qs(urlsplit(str(wire.sent[-1].url)).query)["with[]"]
+        assert len(named) == len(set(named))
+        return set(named)
 
     list(source.read(None, options(with_relations=[])))
     assert loaded() == {"relations", "addresses", "originOrderReferences"}
     source.asked = frozenset({"documents"})
     list(source.read(None, options(with_relations=["comments"])))
     assert loaded() >= {"comments", "documents"}
+    list(source.read(None, options(with_relations=["addresses", "payments", "shippingInformation"])))
+    assert loaded() == {
+        "relations",
+        "addresses",
+        "originOrderReferences",
+        "documents",
+        "payments",
+        "shippingInformation",
+    }
     place(plenty)
     bare = records(pages(shop, with_relations=[]))[0]
     assert parsed(shop, bare).grand_total == Decimal("39.90")

@@ -124,6 +124,35 @@ def test_an_order_that_is_not_there_yet_is_waited_for(shop: Shop, returns: Retur
     assert shop.called() == []
 
 
+def test_a_return_whose_order_was_skipped_says_why_and_is_made_once_the_order_comes_after_all(
+    plenty: StandIn, shop: Shop, returns: Returns
+) -> None:
+    mine = shop.known()
+    mine.declined_of["order", "4711"] = "state SHIPPED is not in 'Import orders in state'."
+    mine.age = 400 * 86_400.0
+    with pytest.raises(RetryLater) as told:
+        returns.write(record(), mine, options())
+    assert str(told.value) == (
+        "Return 88001 of order 4711: its order is not brought to PlentyONE (state SHIPPED is not in 'Import orders in "
+        "state'). It is created if the order is imported after all; skip it by hand if that will not be"
+    )
+    assert told.value.aside
+    assert shop.called() == []
+    mine.links_of = known(shop, sale(shop)).links_of
+    returns.write(record(), mine, options())
+    assert len(made(plenty)) == 1
+
+
+def test_an_order_that_does_not_come_is_looked_for_less_and_less_often(shop: Shop, returns: Returns) -> None:
+    mine, waits = shop.known(), []
+    for days in (0, 1, 30):
+        mine.age = days * 86_400.0
+        with pytest.raises(RetryLater) as told:
+            returns.write(record(), mine, options())
+        waits.append(told.value.after)
+    assert waits == [900.0, 10_800.0, 21_600.0]
+
+
 def test_an_item_that_the_order_does_not_have_needs_a_person(plenty: StandIn, shop: Shop, returns: Returns) -> None:
     id = sale(shop)
     with pytest.raises(RecordFailed, match=r"Return 88001 of order 4711: PlentyONE's order \d+ has no item '99 Phone'"):
@@ -284,5 +313,41 @@ def test_a_dry_run_shows_the_calls_and_where_their_values_come_from(
     assert made(plenty) == []
     method, path, body = planned[0]
     assert (method, path) == ("POST", f"/rest/orders/{id}/returns")
-    assert returns.origins(method, path, body, record())["statusId"].setting == "return_status"
+    assert returns.origins(method, path, body, record(), options())["statusId"].setting == "return_status"
     assert returns.page(shop.connector.account, "700001") == f"{plenty.url}/plenty/terra/order/order-ui/700001"
+
+
+def test_a_dry_run_of_a_refunded_return_plans_what_a_run_would_send_and_nothing_for_one_that_is_done(
+    plenty: StandIn, shop: Shop, returns: Returns
+) -> None:
+    id, wanted = sale(shop), options(return_status="9", refunded_status="9.6")
+    back, mine = record(refunded=True), known(shop, id)
+
+    def planned(known: MemoryKnown) -> list[str]:
+        returns.client.dry = returns.pretend
+        returns.client.planned.clear()
+        try:
+            returns.write(back, known, wanted)
+        finally:
+            returns.client.dry = None
+        return [
+            re.sub(r"/(?!\d+/returns)[^/]*\d[^/]*$", "/{id}", f"{how} {path}")
+            for how, path, _ in returns.client.planned
+        ]
+
+    first = planned(known(shop, id))
+    assert first == [
+        f"POST /rest/orders/{id}/returns",
+        "PUT /rest/orders/{id}",
+        "POST /rest/comments",
+        "PUT /rest/orders/{id}",
+    ]
+    assert made(plenty) == []
+    shop.called()
+    returns.write(back, mine, wanted)
+    sent = [re.sub(r"/(?!\d+/returns)\d+$", "/{id}", one) for one in shop.called() if not one.startswith("GET")]
+    assert sent == first
+    assert planned(mine) == []
+    waiting = shop.known()
+    with pytest.raises(RetryLater, match="its order is not in PlentyONE"):
+        planned(waiting)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import itertools
 import json
 from dataclasses import replace
@@ -118,9 +119,41 @@ def test_a_system_that_tells_no_history_is_read_without_and_not_asked_again(
     place(plenty)
     plenty.control("configure", {"status_history": False, "status_history_refusal": refusal})
     read = pages(events)
-    assert order(events, records(read)[0]).fulfilment.passed == ()
+    assert order(events, records(read)[0]).fulfilment.passed is None
     pages(OrderEvents(shop.another()), mark(read))
     assert shop.called().count("GET /rest/orders/status-history") == 1
+
+
+@pytest.mark.parametrize("refusal", [403, 404])
+def test_the_test_of_a_watched_connection_names_the_missing_right_and_what_is_lost_by_it(
+    plenty: StandIn, shop: Shop, refusal: int
+) -> None:
+    place(plenty)
+    plenty.control("configure", {"status_history": False, "status_history_refusal": refusal})
+    assert all(one.ok for one in shop.connector.check())  # nobody watches its orders
+    shop.host.reads = lambda: {"event"}  # type: ignore[method-assign]
+    bad = [one for one in shop.connector.check() if not one.ok]
+    assert [one.name for one in bad] == ["Status history of orders"]
+    assert "only the last one is an event" in bad[0].message
+    assert "Grant the REST user the right to see the status history of orders" in bad[0].message
+
+
+def test_what_a_run_went_without_is_said_until_the_test_finds_that_it_may_be_read(
+    plenty: StandIn, shop: Shop, events: OrderEvents
+) -> None:
+    place(plenty)
+    shop.host.reads = lambda: {"event"}  # type: ignore[method-assign]
+    pages(events)
+    assert events.lacks() == []
+    plenty.control("configure", {"status_history": False})
+    pages(events)
+    (said,) = events.lacks()
+    assert "status history" in said
+    assert "order.status_history.show" in said  # as the system called the right
+    plenty.control("configure", {"status_history": True})
+    assert OrderEvents(shop.another()).lacks() == [said]
+    assert all(one.ok for one in shop.another().check())
+    assert OrderEvents(shop.another()).lacks() == []
 
 
 def test_an_order_that_is_asked_for_by_its_number_comes_with_its_family_and_their_history(
@@ -320,7 +353,21 @@ def test_a_history_of_nonsense_is_none(nonsense: Any) -> None:
     listing(wire, payload("10.00", item(1, "10.00"), id=7126, updatedAt=now()))
     wire.on("GET /rest/orders/status-history", (200, nonsense))
     events = OrderEvents(wire.connector)
-    assert order(events, records(pages(events, since()))[0]).fulfilment.passed == ()
+    assert not order(events, records(pages(events, since()))[0]).fulfilment.passed
+
+
+def test_an_order_without_history_is_waited_for_only_where_a_history_is_kept() -> None:
+    wire = Wire()
+    listing(wire, payload("10.00", item(1, "10.00"), id=7126, updatedAt=now()))
+
+    def passed(*entries: dict[str, Any]) -> Any:
+        wire.on("GET /rest/orders/status-history", (200, {"page": 1, "isLastPage": True, "entries": list(entries)}))
+        events = OrderEvents(wire.another())
+        return order(events, records(pages(events, since()))[0]).fulfilment.passed
+
+    assert passed() is None
+    assert passed({"id": 1, "orderId": 99, "statusId": 6, "createdAt": now()}) == ()
+    assert passed() == ()
 
 
 def test_a_history_that_fails_is_waited_for_and_then_done_without() -> None:
@@ -331,7 +378,20 @@ def test_a_history_that_fails_is_waited_for_and_then_done_without() -> None:
         with pytest.raises(RetryLater):
             pages(OrderEvents(wire.another()), since())
     events = OrderEvents(wire.another())
-    assert order(events, records(pages(events, since()))[0]).fulfilment.passed == ()
+    assert not order(events, records(pages(events, since()))[0]).fulfilment.passed
+
+
+def test_a_list_of_documents_that_fails_is_waited_for_and_then_done_without() -> None:
+    wire = Wire()
+    listing(wire, payload("10.00", item(1, "10.00"), id=7126, updatedAt=now()))
+    wire.on("GET /rest/orders/status-history", (200, {"page": 1, "isLastPage": True, "entries": []}))
+    wire.on("GET /rest/orders/documents/find", (500, {"error": {"message": "Too few arguments"}}))
+    for _ in range(2):
+        with pytest.raises(RetryLater):
+            pages(OrderEvents(wire.another()), since())
+    events = OrderEvents(wire.another())
+    assert [one.key for one in records(pages(events, since()))] == ["7126"]
+    assert any("New documents cannot be listed" in said for said in events.lacks())
 
 
 def test_orders_that_may_not_be_read_are_no_matter_of_serial_numbers() -> None:
@@ -385,6 +445,24 @@ def test_without_a_download_the_file_comes_from_the_list(plenty: StandIn, events
     made, document = invoiced(plenty, events)
     plenty.faults({"system": "plentyone", "path": "/rest/documents/*", "kind": "status", "status": 404})
     assert events.content(made, document).startswith(b"%PDF-")
+
+
+@pytest.mark.parametrize("downloaded", [True, False])
+@pytest.mark.parametrize("content", [b"<?xml version='1.0'?><Invoice/>", b"PK\x03\x04 a spreadsheet"])
+def test_a_file_that_was_read_and_is_no_pdf_fails_by_name(content: bytes, downloaded: bool) -> None:
+    wire = Wire()
+    listing(wire)
+    row = {"id": 700, "type": "invoice_external", "numberWithPrefix": "INV-7", "status": "done"}
+    told = {"page": 1, "isLastPage": True, "entries": [row]}
+    wire.on("GET /rest/orders/documents/find", (200, told))
+    kind = {"Content-Type": "application/xml" if downloaded else "application/json"}
+    wire.on("GET /rest/documents/700", (200, content.decode() if downloaded else {"error": "no file"}, kind))
+    listed = {**row, "content": base64.b64encode(content).decode()}
+    wire.on("GET /rest/orders/7126/documents/invoice_external", (200, {**told, "entries": [listed]}))
+    made = replace(Parser(lambda kind: []).parse(payload("10.00", item(1, "10.00"))), key="7126", number="100000001")
+    with pytest.raises(RecordFailed, match="document INV-7 of order 100000001 is no PDF") as failed:
+        OrderEvents(wire.connector).content(made, Document(key="700", kind=DocumentKind.INVOICE, number="INV-7"))
+    assert repr(content[:8]) in str(failed.value)
 
 
 def test_a_document_that_is_being_generated_is_waited_for(plenty: StandIn, events: OrderEvents) -> None:
