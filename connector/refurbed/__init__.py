@@ -53,7 +53,7 @@ class Refurbed(Connector):
         return checking.check(self.client)
 
     def duties(self) -> list[Finding]:
-        return account.duties(self.account)
+        return account.duties(self)
 
     def collect(self) -> Iterator[tuple[str, list[Entry] | ConnectorError]]:
         """The carriers, which refurbed asks to keep, and the lists of the contract."""

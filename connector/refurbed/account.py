@@ -7,7 +7,7 @@ from datetime import UTC
 
 from marshmallow import fields
 
-from connector import Account, Finding, StopRun
+from connector import Connector, Finding, StopRun
 from connector.settings import ACCOUNT, Choice, Secret, Section, Settings, setting
 
 ORDERS = Section("refurbed_orders", "Orders", 2)
@@ -55,9 +55,11 @@ class AccountSettings(Settings):
     )
 
 
-def duties(account: Account) -> list[Finding]:
-    """The mandatory settings of the guide, each with whether it is made. That the account is active is the host's own."""
-    settings = account.settings
+def duties(connector: Connector) -> list[Finding]:
+    """The mandatory settings of the guide, each with whether it is made. That the account is active, and what its last
+    test said of the token, is the host's own."""
+    settings = connector.account.settings
+    wrong = _carrier(connector)
     return [
         Finding(name="Connected", ok=True, message="A token is entered.")
         if settings.get("token")
@@ -68,20 +70,18 @@ def duties(account: Account) -> list[Finding]:
         Finding(name="Import returns", ok=True, message="Returns are imported.")
         if settings.get("import_returns")
         else Finding(name="Import returns", ok=False, message="Switch on 'Import returns' to import returns."),
-        Finding(name="AfterShip carrier", ok=True, message="A carrier is selected.")
-        if settings.get("carrier")
-        else Finding(name="AfterShip carrier", ok=False, message="Select an AfterShip carrier."),
+        Finding(name="AfterShip carrier", ok=wrong is None, message=wrong or "A carrier is selected."),
     ]
 
 
-def demand(account: Account, switch: str) -> None:
+def demand(connector: Connector, switch: str) -> None:
     """Raise StopRun naming each setting that an import needs and that is not made. `switch`: its toggle button."""
-    if said := list(_lacking(account, switch)):
+    if said := list(_lacking(connector, switch)):
         raise StopRun(" ".join(said))
 
 
-def _lacking(account: Account, switch: str) -> Iterator[str]:
-    name, settings = account.name, account.settings
+def _lacking(connector: Connector, switch: str) -> Iterator[str]:
+    name, settings = connector.account.name, connector.account.settings
     if not settings.get("token"):
         yield no_token(name)
     if switch == "order_import" and not settings.get(switch):
@@ -90,9 +90,24 @@ def _lacking(account: Account, switch: str) -> Iterator[str]:
     if switch == "import_returns" and not settings.get(switch):
         said = f"{name}: 'Import returns' is switched off. Switch it on in the connection."
         yield said
-    if not settings.get("carrier"):
-        said = f"{name}: no AfterShip carrier is selected. Select one in the connection."
-        yield said
+    if wrong := _carrier(connector):
+        yield wrong
+
+
+def _carrier(connector: Connector) -> str | None:
+    """What is wrong with the account's carrier."""
+    chosen = connector.account.settings.get("carrier")
+    said = f"{connector.account.name}: no AfterShip carrier is selected. Select one in the connection."
+    return unknown(connector, str(chosen)) if chosen else said
+
+
+def unknown(connector: Connector, carrier: str) -> str | None:
+    """A sentence where refurbed offers no such carrier, as far as its list was collected."""
+    offered = {one.id for one in connector.host.catalogue("carrier")}
+    if not offered or carrier in offered:
+        return None
+    name = connector.account.name
+    return f"{name}: refurbed does not offer the carrier '{carrier}'. Select another one, or collect the lists again."
 
 
 def no_token(name: str) -> str:

@@ -124,11 +124,12 @@ class Work:
         return self.client.ask(service, method, body, write=write, reference=self.order.number)
 
     def read(self) -> None:
-        """refurbed's order with its items as they are now. Raises RecordFailed for what is no order."""
+        """refurbed's order with its items as they are now. Raises RetryLater for what is not that order."""
         data = self.ask("OrderService", "GetOrder", {"id": self.key}).get("order")
-        items = data.get("items") if isinstance(data, dict) else None
-        if not isinstance(data, dict) or not isinstance(items, list):
-            raise RecordFailed(f"{self.name}: refurbed answered without the order {self.key}.")
+        items = data.get("items") if isinstance(data, dict) and str(data.get("id")) == self.key else None
+        whole = isinstance(items, list) and all(isinstance(one, dict) and one.get("id") for one in items)
+        if not isinstance(data, dict) or not items or not whole:
+            raise RetryLater(f"{self.name}: refurbed answered oddly when asked for its order {self.key}")
         self.data = data
         self.items = {str(one["id"]): Item(data=one) for one in items}
 

@@ -134,17 +134,24 @@ class RefurbedClient(Client):
                     f"{self.account.name}: {method} answered {count} results "
                     f"for {len(part)} items; whether all of them were changed is not known"
                 )
-            made += [self._outcome(method, str(one["id"]), result) for one, result in zip(part, results, strict=True)]
+            made += [self._outcome(method, one, result) for one, result in zip(part, results, strict=True)]
         return made
 
-    def _outcome(self, method: str, id: str, result: Any) -> Outcome:
+    def _outcome(self, method: str, asked: Mapping[str, Any], result: Any) -> Outcome:
+        id = str(asked["id"])
         where = f"{self.account.name}: {method}, item {id}"
         if not isinstance(result, Mapping):
             return Outcome(id=id, error=InDoubt(f"{where} was answered with nothing"))
         code, said = answers.status(result.get("status") or {}) or (answers.OK, "")
         error = answers.meaning(where, code, self.veil.text(said), True)
         item = result.get("order_item")
-        return Outcome(id=id, item=item if isinstance(item, dict) and error is None else None, error=error)
+        if error is not None or not isinstance(item, dict):
+            return Outcome(id=id, error=error)
+        shown = {name: str(item[name]) for name in ("id", "state") if item.get(name) and name in asked}
+        if odd := [name for name, value in shown.items() if value != str(asked[name])]:
+            told = f"{where} was answered with {odd[0]} {shown[odd[0]]}, {asked[odd[0]]} was asked for"
+            return Outcome(id=id, error=InDoubt(f"{told}; whether the change was made is not known"))
+        return Outcome(id=id, item=item)
 
 
 __all__ = ["AGENT", "Outcome", "RefurbedClient", "Refused"]

@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import base64
 import zlib
+from dataclasses import replace
 from datetime import UTC, datetime
 
-from connector import Payload, RecordFailed, RetryLater
-from connector.procedures import INVOICE, Template
-from connector.records import Document, DocumentKind
+from connector import Known, Payload, RecordFailed, RetryLater, Written
+from connector.procedures import INVOICE, Occurrence, Template
+from connector.records import Document, DocumentKind, Order, OrderKind
 from connector.refurbed.accepting import REFERRER, SALES
 from connector.refurbed.acting import CANCELLED, REJECTED, WAIT, Act, Work, listed
 from connector.refurbed.shapes import MEGABYTE
@@ -31,21 +32,32 @@ class SendInvoice(Act):
     label = "Send invoice to refurbed"
     help = (
         "Uploads the newest invoice of the order as PDF (at most 2 MB), which refurbed passes on to the customer. One "
-        "invoice for the complete order, also when it is shipped in several delivery orders; refurbed takes it for about "
-        "30 days."
+        "invoice for the complete order, also when it is shipped in several delivery orders: of a delivery order the "
+        "invoice of its sales order is sent. refurbed takes it for about 30 days."
     )
+    order_types = (OrderKind.SALE, OrderKind.DELIVERY)
     template = Template(
         name="Send invoice to refurbed",
         event=INVOICE,
         filters={"order_type": SALES, "referrer": REFERRER},
     )
 
+    def perform(self, occurrence: Occurrence, known: Known) -> Written:
+        """Of a delivery the sale's own invoice is meant; where the sale has none, one that the delivery has may hold all
+        of it all the same."""
+        above = occurrence.order.fulfilment.origin
+        if occurrence.order.fulfilment.kind is OrderKind.DELIVERY and above is not None:
+            sale = self.desk.order(above)
+            if sale is not None and _newest(sale) is not None:
+                occurrence = replace(occurrence, order=sale)
+        return super().perform(occurrence, known)
+
     def ready(self, work: Work) -> None:
-        if _newest(work) is None:
+        if _newest(work.order) is None:
             raise RetryLater(f"{work.name}: it has no invoice document yet; it waits for one", after=WAIT, aside=True)
 
     def act(self, work: Work) -> None:
-        document = _newest(work)
+        document = _newest(work.order)
         assert document is not None
         paper = document.number or document.key
         before = self._before(work)
@@ -101,8 +113,8 @@ class SendInvoice(Act):
         answer = work.ask("OrderService", "SetOrderInvoiceStream", body, write=True)
         if work.dry:
             return
-        size, crc = str(answer.get("size") or ""), str(answer.get("crc32") or "").lower().zfill(8)
-        if (size, crc) != (str(len(content)), checksum(content)):
+        size, crc = str(answer.get("size") or ""), str(answer.get("crc32") or "").lower()
+        if size not in ("", str(len(content))) or (crc and crc.zfill(8) != checksum(content)):
             self._keep(work, document, AGAIN)
             raise RetryLater(
                 f"{work.name}: refurbed keeps {size or 'no'} bytes (CRC {crc}) of invoice {paper}, {len(content)} bytes "
@@ -115,8 +127,8 @@ def checksum(content: bytes) -> str:
     return f"{zlib.crc32(content):08x}"
 
 
-def _newest(work: Work) -> Document | None:
-    papers = [one for one in work.order.fulfilment.documents if one.kind is DocumentKind.INVOICE]
+def _newest(order: Order) -> Document | None:
+    papers = [one for one in order.fulfilment.documents if one.kind is DocumentKind.INVOICE]
     return max(papers, key=lambda one: (one.created_at or EPOCH, one.key.zfill(20)), default=None)
 
 

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from functools import cached_property
 
 from connector import (
+    Entry,
     Found,
     InDoubt,
     Known,
@@ -72,7 +73,7 @@ class Orders(Resource):
 
     def read(self, since: str | None, options: Options) -> Iterator[Page]:
         """By `released_at`, then open and recent orders again (see `sweep`)."""
-        demand(self.connector.account, "order_import")
+        demand(self.connector, "order_import")
         size = int(options.get("page_size") or PAGE_SIZE)
         for rows, mark in sweep.pages(self.client, LIST, since, sweep.lower_bound(options, self.start), size):
             yield Page(records=[self._found(row) for row in rows], mark=mark)
@@ -98,11 +99,11 @@ class Orders(Resource):
 
     def number(self, number: str) -> Found | None:
         """The number that people use is the id."""
-        demand(self.connector.account, "order_import")
+        demand(self.connector, "order_import")
         return self.get(number) if _is_id(number) else None
 
     def latest(self, count: int) -> Sequence[Found]:
-        demand(self.connector.account, "order_import")
+        demand(self.connector, "order_import")
         rows: list[Payload] = []
         listing = self.client.rows(
             SERVICE, LIST.method, LIST.name, {}, by="RELEASED_AT", order="DESC", limit=min(count, PAGE_SIZE), most=count
@@ -112,7 +113,9 @@ class Orders(Resource):
         return [self._found(row) for row in rows[:count]]
 
     def parse(self, payload: Payload) -> Order:
-        return parsing.order(payload)
+        order = parsing.order(payload)
+        self.host.learn("payment_method", [Entry(id=order.payment.method, name=order.payment.method)])
+        return order
 
     def admits(self, record: Order, options: Options) -> None:
         if self.start is not None and record.created_at < self.start:

@@ -122,12 +122,12 @@ def _line(item: Fields, currency: str) -> OrderLine:
         raise item.wrong("currency_code", f"the order's, {currency}")
     key = item.needed("id")
     taxation, charged = item.text("taxation"), item.needed_amount("total_charged")
-    rate, tax = _plain(item.number("vat_rate")), item.amount("vat_charged")
+    rate, tax = _plain(item.some_amount("vat_rate")), item.amount("vat_charged")
     if taxation == "MARGINAL" or (taxation == "NET" and not tax):
         rate, tax = ZERO, ZERO
     elif taxation not in ("GROSS", "NET"):
         raise item.wrong("taxation", "GROSS, MARGINAL or NET")
-    weight = item.number("weight_kg")
+    weight = item.some_amount("weight_kg")
     return OrderLine(
         key=key,
         external=key,
@@ -177,7 +177,7 @@ def _per_base(data: Fields, currency: str) -> Decimal | None:
     """Order currency per settlement currency. refurbed tells the other way round: what converts into the settlement."""
     if data.text("settlement_currency_code") in (None, currency):
         return Decimal(1)
-    rate = data.number("settlement_exchange_rate")
+    rate = data.some_amount("settlement_exchange_rate")
     if not rate or rate < 0:
         return None
     return (1 / rate).quantize(RATE_DIGITS).normalize()
@@ -186,7 +186,7 @@ def _per_base(data: Fields, currency: str) -> Decimal | None:
 def _settlement(data: Fields, items: Sequence[Fields], total: Decimal) -> tuple[Decimal | None, bool]:
     """By how much the settled total differs from what the exchange rate makes of the total; None: the answer does not
     say. And whether that, or the sum of the items, is more than rounding."""
-    rate, settled = data.number("settlement_exchange_rate"), data.text("settlement_total_charged")
+    rate, settled = data.some_amount("settlement_exchange_rate"), data.text("settlement_total_charged")
     if rate is None or settled is None:
         return None, False
     amount = data.amount("settlement_total_charged")

@@ -1,9 +1,9 @@
 """Refunds: money goes back to the customer at refurbed, once, and is booked as an outgoing payment of the order.
 
-A sale pays back all that is left, a return its items, a credit note what its lines say. refurbed has no key by which it
-would know a repetition, and its target amounts protect only who keeps them: so what an item (or the order) shall have
-refunded in the end is kept before the call. After a lost answer `total_refunded` tells whether it came to that. A second
-event of the same return or credit note finds the first one's claim and pays nothing.
+A sale, or a return of all its items, pays back all that is left; another return its items, a credit note what its lines
+say. refurbed has no key by which it would know a repetition, and its target amounts protect only who keeps them: so what
+an item (or the order) shall have refunded in the end is kept before the call. After a lost answer `total_refunded` tells
+whether it came to that. A second event of the same return or credit note finds the first one's claim and pays nothing.
 
 The booking follows each refund at once. What was refunded, and when, is kept before it, so that a worker that is killed
 in between is followed by one that only books.
@@ -43,7 +43,9 @@ from connector.settings import CREDIT_MEMO, Settings, setting
 
 ZERO = Decimal(0)
 LINK = "refund"
-ELIGIBLE, ALREADY = "ELIGIBLE", "INELIGIBLE_ALREADY_REFUNDED"
+WHOLE = "order"
+ALREADY = "INELIGIBLE_ALREADY_REFUNDED"
+NO_OBSTACLE = (None, "", "UNSPECIFIED", "ELIGIBLE", ALREADY)  # what is not told, the calculation tells
 FREE = "-"  # a claim that was given up: refurbed refused
 
 
@@ -70,6 +72,11 @@ class Aim:
     paid: Decimal  # as it is now
     refunded: Decimal  # as it is now
     amount: Decimal  # that shall go back
+
+    @property
+    def name(self) -> str:
+        """By which it is kept: the id of an item may be that of an order, too."""
+        return self.key if self.item is not None else WHOLE
 
     @property
     def request(self) -> Payload:
@@ -139,10 +146,11 @@ class Refund(Act):
                 self._report(work, positions)
                 if work.again or work.trouble:
                     return
-        due = [aim for aim in _aims(work, positions) if self._due(work, aim)]
-        for aim in due:
+        due = []
+        for aim in [one for one in _aims(work, positions) if self._due(work, one)]:
             _eligible(work, aim)
-            self._try(work, aim)
+            if self._try(work, aim):
+                due.append(aim)
         for aim in due:
             self._pay(work, aim)
 
@@ -163,10 +171,10 @@ class Refund(Act):
     def _due(self, work: Work, aim: Aim) -> bool:
         """Whether a refund is still to be made; of one that was made before, at least the booking is. Raises
         RecordFailed where it cannot be told."""
-        if work.ref(f"refunded_{aim.key}"):
+        if work.ref(f"refunded_{aim.name}"):
             self._book(work, aim)
             return False
-        kept = Kept.of(work.ref(f"refund_{aim.key}"))
+        kept = Kept.of(work.ref(f"refund_{aim.name}"))
         if kept is not None:
             return self._unfinished(work, aim, kept)
         claim = self._claim(work, aim)
@@ -204,26 +212,41 @@ class Refund(Act):
             "meanwhile: compare refurbed with the payments of the order and finish it by hand."
         )
 
-    def _try(self, work: Work, aim: Aim) -> None:
-        """The dry run at refurbed, which must come to the same. Raises RecordFailed."""
+    def _try(self, work: Work, aim: Aim) -> bool:
+        """The dry run at refurbed, which must come to the same; whether the refund is still to be made after it. Raises
+        RecordFailed."""
         try:
             told = work.ask(aim.service, f"Calculate{aim.method}", aim.request)
         except Refused as error:
+            if self._late(work, aim):
+                return False
             raise RecordFailed(
                 f"{work.name}: refurbed does not allow the refund of {aim.label}: {error.said}. Nothing was refunded."
             ) from error
         would = Fields("refurbed's calculation", told).needed_amount("refunded")
-        if would != aim.amount or str(told.get("currency_code") or aim.currency) != aim.currency:
-            raise RecordFailed(
-                f"{work.name}: {money(aim.amount)} {aim.currency} of {aim.label} were to be refunded, refurbed would refund "
-                f"{would} {told.get('currency_code')}. Nothing was refunded; see it at refurbed."
-            )
+        if would == aim.amount and str(told.get("currency_code") or aim.currency) == aim.currency:
+            return True
+        if self._late(work, aim):
+            return False
+        raise RecordFailed(
+            f"{work.name}: {money(aim.amount)} {aim.currency} of {aim.label} were to be refunded, refurbed would refund "
+            f"{would} {told.get('currency_code')}. Nothing was refunded; see it at refurbed."
+        )
+
+    def _late(self, work: Work, aim: Aim) -> bool:
+        """Whether an earlier call of this event, that was at work still, came through since the order was read."""
+        kept = Kept.of(work.ref(f"refund_{aim.name}"))
+        if kept is None or not self._reached(work, aim, kept):
+            return False
+        self._refunded(work, aim, kept.after - kept.before)
+        self._book(work, aim)
+        return True
 
     def _pay(self, work: Work, aim: Aim) -> None:
         kept = Kept(before=aim.refunded, after=aim.refunded + aim.amount)
         with work.known.hold(LINK, self._name(work, aim)) as link:
             link.learn(work.occurrence.key, str(kept))
-        work.known.learn(**{f"refund_{aim.key}": str(kept)})
+        work.known.learn(**{f"refund_{aim.name}": str(kept)})
         try:
             answer = work.ask(aim.service, aim.method, aim.request, write=True)
         except Refused as error:
@@ -261,13 +284,13 @@ class Refund(Act):
         return Fields(aim.label, data).needed_amount("total_refunded") == kept.after
 
     def _refunded(self, work: Work, aim: Aim, back: Decimal) -> None:
-        work.known.learn(**{f"refunded_{aim.key}": f"{money(back)} {aim.currency} {self.host.now().isoformat()}"})
+        work.known.learn(**{f"refunded_{aim.name}": f"{money(back)} {aim.currency} {self.host.now().isoformat()}"})
 
     def _book(self, work: Work, aim: Aim) -> None:
         """The outgoing payment, with the order id as its reason, for a part the item id."""
-        back, currency, at = str(work.ref(f"refunded_{aim.key}")).split(" ")
+        back, currency, at = str(work.ref(f"refunded_{aim.name}")).split(" ")
         work.done.append(f"{back} {currency} refunded for {aim.label}")
-        if work.ref(f"payment_{aim.key}") or work.dry:
+        if work.ref(f"payment_{aim.name}") or work.dry:
             return
         payback = Payback(
             amount=Decimal(back),
@@ -277,13 +300,13 @@ class Refund(Act):
             key=self._name(work, aim),
         )
         id = self.desk.book(work.order, payback, work.known)
-        work.known.learn(**{f"payment_{aim.key}": id}, refund=_more(work.ref("refund"), id))
+        work.known.learn(**{f"payment_{aim.name}": id}, refund=_more(work.ref("refund"), id))
         work.done.append(f"payment {id} booked")
 
     # which event pays
 
     def _name(self, work: Work, aim: Aim) -> str:
-        return f"{work.order.key}-{aim.key}"
+        return f"{work.order.key}-{aim.name}"
 
     def _claim(self, work: Work, aim: Aim) -> tuple[str, Kept] | None:
         """The other event of this very record that began this refund, and what it keeps of it."""
@@ -295,7 +318,7 @@ class Refund(Act):
     def _give_up(self, work: Work, aim: Aim) -> None:
         with work.known.hold(LINK, self._name(work, aim)) as link:
             link.learn(FREE, FREE)
-        work.known.learn(**{f"refund_{aim.key}": FREE})
+        work.known.learn(**{f"refund_{aim.name}": FREE})
 
 
 def _more(listed: str | None, id: str) -> str:
@@ -308,11 +331,12 @@ def _aims(work: Work, positions: list[Position]) -> Iterator[Aim]:
         return
     held = {one.item.id for one in positions}
     paid = {id for id, one in work.items.items() if one.amount("total_paid")}
-    whole = Kept.of(work.ref(f"refund_{work.key}")) is not None  # what an attempt began, the next one goes on with
+    every = paid if work.kind is OrderKind.SALE else set(work.items)  # a return of what is left is one of a part
+    whole = Kept.of(work.ref(f"refund_{WHOLE}")) is not None  # what an attempt began, the next one goes on with
     apart = any(work.ref(f"refund_{id}") for id in held)
-    if work.kind is OrderKind.SALE and (whole or (paid <= held and not apart)):
+    if whole or (every <= held and not apart):
         yield _whole(work)
-    else:  # a return, or a sale that was split: all of its own items, nothing of the others
+    else:  # a return of a part, or a sale that was split: all of its own items, nothing of the others
         for one in positions:
             yield _of_item(one.item, one.item.amount("total_paid"))
 
@@ -380,11 +404,11 @@ def _eligible(work: Work, aim: Aim) -> None:
     items = [aim.item] if aim.item is not None else list(work.items.values())
     for item in items:
         found = item.data.get("refund_eligibility")
-        if found not in (None, ELIGIBLE, ALREADY):
+        if found not in NO_OBSTACLE:
             why = explained(str(found))
             raise RecordFailed(f"{work.name}: {item.label} cannot be refunded: {why} Nothing was refunded.")
     found = work.data.get("refund_eligibility")
-    if aim.item is None and found not in (None, ELIGIBLE, ALREADY):
+    if aim.item is None and found not in NO_OBSTACLE:
         why = explained(str(found))
         raise RecordFailed(f"{work.name}: {aim.label} cannot be refunded: {why} Nothing was refunded.")
 

@@ -42,7 +42,7 @@ class Returns(Resource):
 
     def read(self, since: str | None, options: Options) -> Iterator[Page]:
         """By `return_initiated_at`, then open and recent returns again (see `sweep`)."""
-        demand(self.connector.account, "import_returns")
+        demand(self.connector, "import_returns")
         size = int(options.get("page_size") or PAGE_SIZE)
         for rows, mark in sweep.pages(self.client, LIST, since, sweep.lower_bound(options, None), size):
             yield Page(records=self._found(rows), mark=mark)
@@ -63,7 +63,7 @@ class Returns(Resource):
 
     def number(self, number: str) -> Found | None:
         """The newest return of the order that people name."""
-        demand(self.connector.account, "import_returns")
+        demand(self.connector, "import_returns")
         rows = self._of_order(number)
         return self._found(rows[-1:])[0] if rows else None
 
@@ -72,7 +72,7 @@ class Returns(Resource):
         return self._found([row for row in self._of_order(found.number or "") if str(row["id"]) != found.key])
 
     def latest(self, count: int) -> Sequence[Found]:
-        demand(self.connector.account, "import_returns")
+        demand(self.connector, "import_returns")
         limit = min(count, PAGE_SIZE)
         pages = self._rows({}, by="RETURN_INITIATED_AT", order="DESC", limit=limit, most=count)
         return self._found([row for page in pages for row in page][:count])

@@ -17,6 +17,7 @@ from connector.procedures import STATUS, Template
 from connector.records import OrderKind, OrderLine, Package
 from connector.refurbed import tracking
 from connector.refurbed.accepting import REFERRER
+from connector.refurbed.account import unknown
 from connector.refurbed.acting import (
     ACCEPTED,
     CANCELLED,
@@ -176,12 +177,15 @@ class Ship(Act):
 
     def _carrier(self, work: Work) -> str:
         own = work.occurrence.settings.get("carriers") or {}
-        found = own.get(work.order.shipping_method or "") or self.connector.account.settings.get("carrier")
+        mapped = own.get(work.order.shipping_method or "")
+        found = mapped or self.connector.account.settings.get("carrier")
         if not found:
             raise RecordFailed(
                 f"{work.name}: no AfterShip carrier is chosen. Choose one in the connection "
                 f"{self.connector.account.name}."
             )
+        if wrong := unknown(self.connector, str(found)):
+            raise RecordFailed(f"{wrong} Nothing was sent.", setting="carriers" if mapped else None)
         return str(found)
 
 

@@ -57,9 +57,13 @@ class Desk:
     """What the system of the event keeps. `booked`: a payment for each time that it was asked to book."""
 
     files: dict[str, bytes] = field(default_factory=dict)
+    orders: dict[str, Order] = field(default_factory=dict)
     booked: list[Payback] = field(default_factory=list)
     trouble: BaseException | None = None  # raised by the next booking
     read: int = 0
+
+    def order(self, key: str) -> Order | None:
+        return self.orders.get(key)
 
     def content(self, order: Order, document: Document) -> bytes:
         self.read += 1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import json
 import re
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -364,6 +365,19 @@ def test_a_batch_whose_answer_does_not_tell_of_each_item_is_in_doubt(client: Ref
     answered(client, 200, text)
     with pytest.raises(InDoubt, match="results for 1 items"):
         client.batch(STATES, [{"id": "1", "state": "ACCEPTED"}])
+
+
+@pytest.mark.parametrize(
+    ("item", "said"),
+    [({"id": "2", "state": "ACCEPTED"}, "id 2, 1 was asked for"), ({"id": "1", "state": "NEW"}, "state NEW, ACCEPTED")],
+)
+def test_an_entry_that_shows_another_item_or_state_than_was_asked_for_is_in_doubt(
+    client: RefurbedClient, item: dict[str, str], said: str
+) -> None:
+    answered(client, 200, json.dumps({"results": [{"status": {"code": 0}, "order_item": item}]}))
+    (made,) = client.batch(STATES, [{"id": "1", "state": "ACCEPTED"}])
+    assert isinstance(made.error, InDoubt)
+    assert said in str(made.error)
 
 
 # the rate

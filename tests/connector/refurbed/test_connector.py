@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 import pytest
 
-from connector import ConnectorError
+from connector import ConnectorError, Options, StopRun
 from connector.refurbed import Refurbed
 from connector.refurbed.answers import TokenRefused
+from connector.refurbed.orders import Orders
+from connector.refurbed.returns import Returns
 from connector.registry import plugins
 from connector.settings import Problem, load
 from connector.testing import ConnectorContract
@@ -127,6 +130,20 @@ def test_the_mandatory_settings_of_the_guide_are_a_check_list(
     duties = market.connector(**settings).duties()
     assert [one.name for one in duties] == ["Connected", "Order import", "Import returns", "AfterShip carrier"]
     assert [one.name for one in duties if not one.ok] == missing
+    assert market.host.calls == []
+
+
+def test_a_carrier_that_refurbed_does_not_offer_is_missing_and_nothing_runs_with_it(market: Market) -> None:
+    made = market.connector(carrier="no-such")
+    assert [one.name for one in made.duties() if not one.ok] == []  # what it offers is not known yet
+    market.host.collect(made)
+    market.host.calls.clear()
+    said = "refurbed does not offer the carrier 'no-such'. Select another one, or collect the lists again."
+    assert [one.message.partition(": ")[2] for one in made.duties() if not one.ok] == [said]
+    for resource in (Orders(made), Returns(made)):
+        for attempt in (partial(resource.read, None, Options({})), partial(resource.latest, 1)):
+            with pytest.raises(StopRun, match="does not offer the carrier 'no-such'"):
+                list(attempt())
     assert market.host.calls == []
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from connector import InDoubt, RecordFailed, RetryLater, SkipRecord
+from connector import InDoubt, RecordFailed, RetryLater
 from connector.records import Document, DocumentKind, Order, OrderKind
 from tests.connector.refurbed.stage import PDF, Stage, fulfilled, invoice, running
 
@@ -105,12 +105,30 @@ def test_an_order_that_is_shipped_in_parts_has_one_complete_invoice(stage: Stage
     assert kept(stage) == PDF
 
 
-def test_a_delivery_order_sends_no_invoice(stage: Stage) -> None:
+def test_of_a_delivery_order_the_invoice_of_its_sales_order_is_sent_once(stage: Stage) -> None:
     order = invoiced(stage)
-    delivery = fulfilled(stage.child(order, OrderKind.DELIVERY, "124", order.lines), documents=(invoice(),))
-    with pytest.raises(SkipRecord):
-        stage.write("invoice", delivery)
+    stage.desk.orders[order.key] = order
+    stage.desk.files["701"] = PDF + b"of the part"
+    for key, line in zip(("124", "125"), order.lines, strict=True):
+        own = fulfilled(stage.child(order, OrderKind.DELIVERY, key, [line]), documents=(invoice("701", "RE-701"),))
+        assert "RE-700" in stage.write("invoice", own).message
+    assert kept(stage) == PDF
+    assert stage.count("invoices") == 1
+
+
+def test_a_delivery_order_whose_sales_order_has_no_invoice_says_so_plainly(stage: Stage) -> None:
+    order = invoiced(stage)
+    stage.desk.orders[order.key] = fulfilled(order, documents=())
+    part = fulfilled(stage.child(order, OrderKind.DELIVERY, "124", order.lines[:1]), documents=(invoice(),))
+    with pytest.raises(RecordFailed, match="Delivery order 124: its invoice is none for the complete refurbed order"):
+        stage.write("invoice", part)
+    none = fulfilled(part, documents=())
+    with pytest.raises(RetryLater, match="Delivery order 124: it has no invoice document yet"):
+        stage.write("invoice", none, event="2")
     assert stage.count("invoices") == 0
+    whole = fulfilled(stage.child(order, OrderKind.DELIVERY, "125", order.lines), documents=(invoice(),))
+    stage.write("invoice", whole)
+    assert kept(stage) == PDF
 
 
 def test_the_invoice_of_a_part_is_refused_naming_what_is_missing(stage: Stage) -> None:
@@ -171,8 +189,32 @@ def test_a_file_that_arrived_damaged_is_sent_again(stage: Stage, monkeypatch: py
     assert stage.count("invoices") == 2
 
 
+def test_an_answer_without_size_and_sum_is_taken_as_it_is(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    order = invoiced(stage)
+    right = stage.events.client.ask  # type: ignore[attr-defined]
+
+    def silent(service: str, method: str, body: object = None, **more: object) -> dict[str, object]:
+        answer: dict[str, object] = right(service, method, body, **more)
+        return {"url": answer["url"]} if method == "SetOrderInvoiceStream" else answer
+
+    monkeypatch.setattr(stage.events.client, "ask", silent)
+    assert "uploaded" in stage.write("invoice", order).message
+    assert stage.count("invoices") == 1
+
+
 def test_a_dry_run_uploads_nothing(stage: Stage) -> None:
     order = invoiced(stage)
     stage.events.client.dry = stage.events.pretend
     assert "uploaded" in stage.write("invoice", order).message
     assert kept(stage) is None
+
+
+def test_a_dry_run_plans_a_large_file_without_its_megabytes(stage: Stage) -> None:
+    order = invoiced(stage, PDF.ljust(MEGABYTE + 5, b"\0"))
+    stage.events.client.dry = stage.events.pretend
+    stage.write("invoice", order)
+    (planned,) = stage.events.client.planned
+    told = [one.get("data") for one in planned[2]]
+    assert told[1].startswith("JVBERi0x")
+    assert told[1].endswith("… (1,398,104 characters)")
+    assert told[2] == "AAAAAAA="

@@ -126,10 +126,63 @@ def test_a_return_is_reported_and_its_items_are_refunded(stage: Stage) -> None:
 
 
 def test_each_item_of_a_return_is_booked_with_its_own_id(stage: Stage) -> None:
-    sale = shipped(stage)
+    sale = shipped(stage, PHONE, NOTEBOOK, WATCH)
     stage.write("refund", returned(stage, sale, 0, 1))
-    assert [reason for _, _, reason in booked(stage)] == [one.external for one in sale.lines]
+    assert [reason for _, _, reason in booked(stage)] == [one.external for one in sale.lines[:2]]
     assert len({one.key for one in stage.desk.booked}) == 2
+
+
+def test_a_return_of_the_complete_order_is_refunded_as_a_whole_and_booked_with_its_id(stage: Stage) -> None:
+    sale = shipped(stage)
+    back = returned(stage, sale, 0, 1)
+    stage.faults({"kind": "drop_after", "path": REFUNDS, "times": 1})
+    with pytest.raises(InDoubt):
+        stage.write("refund", back)
+    stage.write("refund", back)
+    assert stage.states() == ["RETURNED", "RETURNED"]
+    assert booked(stage) == [("648.00", "EUR", stage.key)]
+    assert not stage.twice("refund_amounts")
+    assert stage.calls().count("RefundOrder") == 1
+
+
+def test_a_return_of_what_was_left_is_a_part(stage: Stage) -> None:
+    sale = shipped(stage)
+    stage.write("refund", returned(stage, sale, 0))
+    stage.write("refund", returned(stage, sale, 1, key="126"))
+    assert [reason for _, _, reason in booked(stage)] == [one.external for one in sale.lines]
+
+
+def test_an_item_whose_id_is_that_of_its_order_is_not_taken_for_the_order(stage: Stage) -> None:
+    stage.place(PHONE, NOTEBOOK, state="SHIPPED")
+    stage.item(0).id = int(stage.key)
+    stage.market.items[int(stage.key)] = stage.item(0)
+    sale = stage.sale(stage.now())
+    back = returned(stage, sale, 0)
+    stage.faults({"kind": "drop_before", "path": REFUNDS, "times": 1})
+    with pytest.raises(InDoubt):
+        stage.write("refund", back)
+    stage.write("refund", back)
+    assert refunded(stage) == ["349.00", "0.00"]
+    stage.write("refund", sale)
+    assert [amount for amount, _, _ in booked(stage)] == ["349.00", "299.00"]
+    assert len({one.key for one in stage.desk.booked}) == 2
+
+
+def test_an_eligibility_that_is_not_told_is_left_to_the_calculation(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    order = shipped(stage)
+    right = stage.events.client.ask  # type: ignore[attr-defined]
+
+    def silent(service: str, method: str, body: object = None, **more: object) -> dict[str, Any]:
+        answer: dict[str, Any] = right(service, method, body, **more)
+        for one in (answer.get("order", {}), *answer.get("order", {}).get("items", ())):
+            one["refund_eligibility"] = "UNSPECIFIED"
+        return answer
+
+    monkeypatch.setattr(stage.events.client, "ask", silent)
+    stage.write("refund", order)
+    assert booked(stage) == [("648.00", "EUR", stage.key)]
 
 
 def test_the_report_can_be_switched_off(stage: Stage) -> None:
@@ -311,7 +364,7 @@ def test_a_calculation_that_comes_to_something_else_ends_it(stage: Stage, monkey
 
 
 def test_the_calculation_of_all_items_goes_before_the_first_refund(stage: Stage) -> None:
-    sale = shipped(stage, PHONE, NOTEBOOK, WATCH)
+    sale = shipped(stage, PHONE, NOTEBOOK, WATCH, PHONE)
     stage.write("refund", returned(stage, sale, 0, 1, 2), report_return=False)
     assert stage.calls() == ["GetOrder", *["CalculateRefundOrderItem"] * 3, *["RefundOrderItem"] * 3]
 
@@ -391,7 +444,7 @@ def test_what_is_known_to_be_refunded_is_booked_whatever_else_was_refunded_since
 
 
 def test_of_two_items_the_second_goes_on_where_the_first_one_ended(stage: Stage) -> None:
-    sale = shipped(stage)
+    sale = shipped(stage, PHONE, NOTEBOOK, WATCH)
     back = returned(stage, sale, 0, 1)
     stage.faults({"kind": "drop_after", "path": REFUNDS, "after": 1, "times": 1})
     with pytest.raises(InDoubt):
@@ -457,6 +510,30 @@ def test_what_somebody_refunded_meanwhile_is_for_a_person(stage: Stage) -> None:
     with pytest.raises(RecordFailed, match=r"20.00 EUR are refunded, neither the 0.00 of before nor the 50.00"):
         stage.write("refund", note)
     assert booked(stage) == []
+
+
+@pytest.mark.parametrize("kind", ["sale", "return", "credit"])
+def test_an_earlier_call_that_comes_through_before_the_calculation_is_booked(
+    stage: Stage, kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    order = shapes(stage)[kind]
+    stage.faults({"kind": "drop_before", "path": REFUNDS, "times": 1})
+    right, sent = stage.events.client.ask, []  # type: ignore[attr-defined]
+
+    def late(service: str, method: str, body: object = None, **more: object) -> dict[str, Any]:
+        if method.startswith("Refund"):
+            sent.append((service, method, body))
+        elif method.startswith("Calculate") and sent:
+            right(*sent[-1], write=True)
+        answer: dict[str, Any] = right(service, method, body, **more)
+        return answer
+
+    monkeypatch.setattr(stage.events.client, "ask", late)
+    with pytest.raises(InDoubt):
+        stage.write("refund", order)
+    stage.write("refund", order)
+    assert [amount for amount, _, _ in booked(stage)] == [AMOUNTS[kind]]
+    assert len(sent) == 1
 
 
 @pytest.mark.parametrize("taken", [True, False])

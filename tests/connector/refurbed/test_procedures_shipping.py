@@ -259,6 +259,15 @@ def test_a_carrier_without_a_known_link_names_the_setting(stage: Stage) -> None:
     assert stage.states() == ["ACCEPTED", "ACCEPTED"]
 
 
+def test_a_carrier_that_refurbed_does_not_offer_is_refused_by_name(stage: Stage) -> None:
+    order = replace(accepted(stage), shipping_method="6")
+    stage.host.collect(stage.connector)
+    with pytest.raises(RecordFailed, match="does not offer the carrier 'bob'") as said:
+        stage.write("ship", order, carriers={"6": "bob"}, tracking_urls={"bob": "https://bob.example/{number}"})
+    assert said.value.setting == "carriers"
+    assert stage.states() == ["ACCEPTED", "ACCEPTED"]
+
+
 def test_without_a_carrier_nothing_is_sent(stage: Stage) -> None:
     order = accepted(stage)
     bare = Events(stage.another(carrier=None))
