@@ -15,18 +15,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
-from alembic import command
-from alembic.config import Config
-from alembic.runtime.migration import MigrationContext
-from alembic.script import ScriptDirectory
-from alembic.util import CommandError
-from sqlalchemy import Engine, create_engine, event, make_url
+from sqlalchemy import Engine, create_engine, event, inspect, make_url, text
 from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError
 from sqlalchemy.orm import Session
 
 from profiles.prepared import Prepared, Transaction, Values
 
 BUSY_SECONDS = 30
+MIGRATIONS = Path(__file__).parent / "migrations"
 
 ResultT = TypeVar("ResultT")
 
@@ -238,11 +234,15 @@ class Database:
     def upgrade(self) -> str:
         """Bring the tables to this version; safe when several processes start at once. Returns what was done."""
         before = self.revision()
-        self._refuse_newer(before)
-        config = _alembic()
-        head = ScriptDirectory.from_config(config).get_current_head()
+        _refuse_newer(before)
+        head = _head()
         if before == head:
             return f"The database is up to date ({head})."
+        from alembic import command  # only here: it takes long to load, and every command would wait for it
+        from alembic.config import Config
+
+        config = Config()
+        config.set_main_option("script_location", str(MIGRATIONS))
         with self._serial(), _troubles(self), self.engine.begin() as connection:
             if not self.sqlite:
                 connection.exec_driver_sql("SELECT pg_advisory_xact_lock(7305421)")
@@ -253,24 +253,16 @@ class Database:
     def require_current(self) -> None:
         """Raise DatabaseTrouble unless the tables are of this version."""
         found = self.revision()
-        self._refuse_newer(found)
-        if found != ScriptDirectory.from_config(_alembic()).get_current_head():
+        _refuse_newer(found)
+        if found != _head():
             raise DatabaseTrouble("The database is older than this program. Run `connector db upgrade`.")
 
     def revision(self) -> str | None:
         with _troubles(self), self._reading.connect() as connection:
-            return MigrationContext.configure(connection).get_current_revision()
-
-    def _refuse_newer(self, revision: str | None) -> None:
-        if revision is None:
-            return
-        try:
-            ScriptDirectory.from_config(_alembic()).get_revision(revision)
-        except CommandError as error:
-            raise DatabaseTrouble(
-                f"The database was made by a newer version of this program (revision {revision}). "
-                "Install that version, or restore the backup made before the upgrade."
-            ) from error
+            if not inspect(connection).has_table("alembic_version"):
+                return None
+            found = connection.scalar(text("SELECT version_num FROM alembic_version"))
+            return None if found is None else str(found)
 
 
 class _Unit:
@@ -326,10 +318,21 @@ def _run_all(units: Sequence[_Unit], transaction: Transaction) -> None:
         transaction.commit()
 
 
-def _alembic() -> Config:
-    config = Config()
-    config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
-    return config
+def _revisions() -> list[str]:
+    """The versions of the tables, by the names of their files: oldest first, without a gap."""
+    return sorted(file.name.partition("_")[0] for file in (MIGRATIONS / "versions").glob("[0-9]*.py"))
+
+
+def _head() -> str:
+    return _revisions()[-1]
+
+
+def _refuse_newer(revision: str | None) -> None:
+    if revision is not None and revision not in _revisions():
+        raise DatabaseTrouble(
+            f"The database was made by a newer version of this program (revision {revision}). "
+            "Install that version, or restore the backup made before the upgrade."
+        )
 
 
 def _prepare_sqlite(connection: Any, record: Any) -> None:

@@ -3,8 +3,9 @@
 A system does not tell its events, so they are found by comparing what is read with what was seen last (`Seen`). What
 was seen and the executions that follow from the difference are stored by one commit: an event is found once, also by a
 process that is killed in the middle, and after a pause of days nothing is missing but statuses that the system itself
-did not keep. An execution is a sync record of its own, keyed "order/event/procedure": it is claimed, tried again, put
-back and told on the order's page like any other record.
+did not keep. Where it tells none, each run says so (`Watch.lacks`); where its history lags behind its orders, a changed
+order is looked at again until both say the same (`Watch.history_lag`). An execution is a sync record of its own, keyed
+"order/event/procedure": it is claimed, tried again, put back and told on the order's page like any other record.
 
 Executions of one order are made in the order of its events, in one thread.
 """
@@ -12,6 +13,7 @@ Executions of one order are made in the order of its events, in one thread.
 from __future__ import annotations
 
 import json
+import logging
 import zlib
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping, Sequence
@@ -39,17 +41,24 @@ from connector.procedures import (
     Watch,
 )
 from connector.records import DocumentKind, Order, OrderKind
-from connector.settings import Settings, defaults, load
+from connector.settings import Settings, defaults, ident, load
 from profiles import models, wiring
-from profiles.db import Database, now
+from profiles.db import Database, DatabaseTrouble, now
+from profiles.fitting import fit_key
 from profiles.ledger import Facts, Lost, fitted, history, records
-from profiles.models import SyncStatus
+from profiles.models import LONGEST_KEY, SyncStatus
 from profiles.sync import CACHED_RECORDS, Queue, Run
 
 ENTITY = "event"
 KIND = "procedure"  # what its sync records are, in the words of `SyncRecord.kind`
 HELD_SECONDS = 15.0  # an execution waits so long for an earlier one of its order that is to be tried again
 FACTS = "event"  # the ref that keeps what happened: the payload of a record is dropped when it is done
+
+# what was seen of an order is forgotten so long after it changed the last time (`scheduler.housekeeping`); no variable of
+# the environment: whoever prolonged it would let what was forgotten happen again
+REMEMBERED = timedelta(days=730)
+AGAIN = "again "  # before the version of what is looked at again as soon as it is shown
+log = logging.getLogger(__name__)
 
 watched = cast(Table, models.Watched.__table__)
 
@@ -94,13 +103,20 @@ class Seen:
         )
 
 
-def compare(order: Order, seen: Seen | None, *, since: datetime, first: bool) -> tuple[list[Happening], Seen]:
+class TooEarly(Exception):
+    """The history does not tell yet how the order came to its status: it is looked at again."""
+
+
+def compare(
+    order: Order, seen: Seen | None, *, since: datetime, first: bool, settled: bool = True
+) -> tuple[list[Happening], Seen]:
     """What happened to an order since it was seen, oldest first, and how it is seen from now on.
 
     `since`: when the profile was set up, by the clock of the watched system; what an order was before that is nobody's
     event. `first`: this is the profile's first look, so an older order that it does not know yet has nothing to tell
     but what its system dates itself. Later a look at an older order means that somebody changed it: then its status
-    counts as new, which at worst has a procedure find that everything is done.
+    counts as new, which at worst has a procedure find that everything is done. Not `settled`: the history may lag behind
+    the order. Raises TooEarly where the order has a status that its history does not tell yet.
     """
     fresh = seen is None and order.created_at >= since
     found: list[Happening] = []
@@ -109,21 +125,24 @@ def compare(order: Order, seen: Seen | None, *, since: datetime, first: bool) ->
         found.append(Happening(event=created, at=order.created_at, status=order.status))
     start = seen or Seen(status=None, at=since)
     status, at, marks = start.status, start.at, list(start.marks)
-    told = sorted(order.fulfilment.passed, key=lambda one: one.at)
+    told = sorted(order.fulfilment.passed or (), key=lambda one: one.at)
     for one in told:
-        mark = f"{one.status}@{one.at.isoformat()}"
-        again = one.at == at and (mark in marks or one.status == status)
-        if one.at < at or again:
+        plain = f"{one.status}@{one.at.isoformat()}"  # of an entry without a key
+        if one.at < at or (one.at == at and not {one.key, plain}.isdisjoint(marks)):
             continue
-        if seen is not None and one.status == status and not marks:  # seen at the order before its history told it
-            at, marks = one.at, [mark]
-            continue
-        found.append(Happening(event=STATUS, at=one.at, status=one.status, before=status))
+        # seen at the order before its history told it
+        same = one.status == status and (one.at == at or (seen is not None and not marks))
+        if not same:
+            found.append(Happening(event=STATUS, at=one.at, status=one.status, before=status))
+        mark = one.key or plain
         marks = [mark] if one.at > at else [*marks, mark]
         status, at = one.status, one.at
     ahead = bool(told) and told[-1].at > order.updated_at  # it went on between the list and its history
     if order.status != status and not ahead:
-        if seen is not None or fresh or not (first or told):
+        known = seen is not None or fresh or status is not None
+        if known and not settled:
+            raise TooEarly
+        if known or not (first or told):
             found.append(Happening(event=STATUS, at=max(order.updated_at, at), status=order.status, before=status))
         status, at, marks = order.status, max(order.updated_at, at), []
     papers = {one.key: one for one in order.fulfilment.documents if one.kind is DocumentKind.INVOICE}
@@ -158,12 +177,32 @@ def within(status: str | None, wanted: Sequence[str]) -> bool:
     return False
 
 
+@dataclass(frozen=True, kw_only=True)
+class Look:
+    """One look at an order: what happened since the one before (`before`: its row), and how it is seen from now on."""
+
+    found: Found
+    order: Order
+    before: Any
+    count: int  # of its events so far
+    happened: Sequence[Happening]
+    after: Seen
+    version: str
+
+
 class Rules:
     """The event procedures of one profile, and what its two systems declare for them."""
 
-    def __init__(self, profile: models.Profile, rows: Sequence[models.EventProcedure], told: Declared) -> None:
+    def __init__(
+        self,
+        profile: models.Profile,
+        rows: Sequence[models.EventProcedure],
+        told: Declared,
+        short: Mapping[str, Mapping[str, str]],
+    ) -> None:
         self.profile = profile
         self.told = told
+        self.short = short
         self.rows = {row.id: row for row in rows}
         self.active = [row for row in sorted(rows, key=lambda row: (row.position, row.id)) if row.active]
 
@@ -175,9 +214,19 @@ class Rules:
                 raise StopRun(
                     f"Event procedure '{row.name}' asks for the filter '{code}', which no system has any more."
                 )
-            if wanted and not {str(value) for value in one.of(order)} & {str(value) for value in wanted}:
+            if wanted and not {str(value) for value in one.of(order)} & {self._id(row, one, str(id)) for id in wanted}:
                 return one.label
         return None
+
+    def _id(self, row: models.EventProcedure, one: Filter, value: str) -> str:
+        """The id that a value stands for: a short name may have been written down before its list was collected."""
+        found = self.short.get(one.code, {}).get(value.upper())
+        if found is None and one.also and value.isalpha():
+            raise StopRun(
+                f"Event procedure '{row.name}' asks for '{value}' ({one.label}), which is not in the collected list. "
+                "Correct it, or collect the lists again."
+            )
+        return found or value
 
     def follow(self, happening: Happening, order: Order) -> list[models.EventProcedure]:
         """The active event procedures that this event of this order leads to, in their order."""
@@ -201,6 +250,7 @@ class Declared:
     events: Mapping[str, Event]
     filters: Mapping[str, Filter]
     procedures: Mapping[str, type[Procedure]]
+    numbered: bool = False  # as `Watch.numbered`
 
 
 def declared(source_code: str, target_code: str) -> Declared:
@@ -213,6 +263,7 @@ def declared(source_code: str, target_code: str) -> Declared:
         events={one.code: one for one in source.events or EVENTS},
         filters={one.code: one for one in (*source.filters, *target.filters)},
         procedures={one.code: one for one in target.procedures},
+        numbered=source.numbered,
     )
 
 
@@ -221,7 +272,20 @@ def rules(session: Session, profile: models.Profile) -> Rules:
     systems = [session.get_one(models.Connection, id).connector for id in (profile.from_id, profile.to_id)]
     row = models.EventProcedure
     rows = session.scalars(select(row).where(row.profile_id == profile.id).order_by(row.position, row.id)).all()
-    return Rules(profile, rows, declared(*systems))
+    told = declared(*systems)
+    return Rules(
+        profile, rows, told, {code: short_names(session, profile.from_id, one) for code, one in told.filters.items()}
+    )
+
+
+def short_names(session: Session, connection_id: int, one: Filter) -> dict[str, str]:
+    """The ids of a filter's collected list, by what people may write in place of them, in capitals."""
+    if not one.also:
+        return {}
+    entry = models.CatalogueEntry
+    listed = select(entry.entry, entry.extra).where(entry.connection_id == connection_id, entry.kind == one.kind)
+    found = session.execute(listed).all()
+    return {str(extra[name]).upper(): ident(id) for id, extra in found for name in one.also if (extra or {}).get(name)}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -257,7 +321,7 @@ def _match(had: Rules, row: models.EventProcedure, order: Order) -> Match:
     is_return = order.fulfilment.kind is OrderKind.RETURN
     happened = {
         STATUS: within(order.status, row.status)
-        or any(within(one.status, row.status) for one in order.fulfilment.passed),
+        or any(within(one.status, row.status) for one in order.fulfilment.passed or ()),
         INVOICE: any(one.kind is DocumentKind.INVOICE for one in order.fulfilment.documents),
         PAYMENT: order.paid > 0,
         CREATED: not is_return,
@@ -294,20 +358,61 @@ class EventRun(Run):
         offset = timedelta(seconds=self.source.client.clock_offset)
         return (self.profile.created_at + offset).replace(microsecond=0) - timedelta(seconds=1)
 
+    @property
+    def _forgotten_at(self) -> datetime | None:
+        """An order that was made before this, and of which nothing is known, may have been forgotten: a day on the safe
+        side, for the clocks. What it was before this is nobody's event any more."""
+        return self.profile.read_at and self.profile.read_at - REMEMBERED + timedelta(days=1)
+
+    def _compare(self, order: Order, seen: Seen | None, settled: bool = True) -> tuple[list[Happening], Seen]:
+        """As `compare`. Raises TooEarly."""
+        since, first, forgotten = self._set_up, self._first, self._forgotten_at
+        if seen is None and forgotten is not None and order.created_at < forgotten:
+            since, first = max(since, forgotten), True
+        return compare(order, seen, since=since, first=first, settled=settled)
+
+    def _settled(self, order: Order) -> bool:
+        """Whether its history has had the time to tell all that happened to the order. A time in the future is no
+        measure: then what it tells now is believed."""
+        if order.fulfilment.passed is None or (not order.fulfilment.passed and order.updated_at == order.created_at):
+            return True  # none is kept, or nothing happened to the order but that it was made
+        age = now() + timedelta(seconds=self.source.client.clock_offset) - order.updated_at
+        return abs(age) >= self.source.history_lag
+
+    def summary(self) -> str:
+        """What the watched system does not show is said by each run, whatever else there is to say."""
+        return " ".join([super().summary(), *self.source.lacks()])
+
+    def _inherit(self) -> None:
+        """Nothing: what a deleted profile was doing were its own procedures."""
+
     def _store(self, page: Sequence[Found], missing: Any) -> None:
         page = [fitted(found) for found in page]
         with self.database.reading() as session:
             known = self._seen(session, [found.key for found in page])
             rows = self.ledger.known(session, [found.key for found in page])
+        looks: list[Look] = []
         for found in page:
             before = known.get(found.key)
             if before is not None and before.version == found.version:
                 continue
             order = self._read_order(found, rows.get(found.key))
-            if order is None:
-                continue
-            self.may_write()
-            self._find(found, order, before)
+            look = None if order is None else self._look(found, order, before)
+            if look is not None:
+                looks.append(look)
+        if not looks:
+            return
+        for look in looks:
+            self._identified(look.found, look.order)
+        self.may_write()
+        try:
+            self._find(looks)
+        except (DatabaseTrouble, Lost):
+            raise
+        except Exception as error:
+            log.warning("profile %s: a page is stored one by one: %s", self.profile.name, type(error).__name__)
+            for look in looks:
+                self._find([look])
 
     def _seen(self, session: Session, keys: Sequence[str]) -> dict[str, Any]:
         mine = select(watched).where(watched.c.profile_id == self.profile.id, watched.c.source_id.in_(keys))
@@ -339,47 +444,69 @@ class EventRun(Run):
             session.execute(update(records).where(records.c.id == row.id).values(**values))
             session.execute(insert(history), [self.ledger._line(row, SyncStatus.SKIPPED, said, moment)])
 
-    def _find(self, found: Found, order: Order, before: Any) -> None:
-        """Keep what is seen and what follows from it, by one commit; nothing when another run was faster."""
+    def _look(self, found: Found, order: Order, before: Any) -> Look | None:
+        """What is new of an order; None where there is nothing to keep, or nothing to be said yet."""
         seen = Seen.of(before.seen) if before is not None else None
-        happened, after = compare(order, seen, since=self._set_up, first=self._first)
-        count = before.events if before is not None else 0
-        moment = now()
-        values = {"version": found.version, "seen": after.stored(), "updated_at": moment}
+        settled = self._settled(order)
+        try:
+            happened, after = self._compare(order, seen, settled)
+        except TooEarly:
+            return None
+        version = found.version if settled else fit_key(AGAIN + found.version, LONGEST_KEY)
+        if before is not None and before.version == version and after == seen:
+            return None
+        forgotten = before is None and order.created_at < (self._forgotten_at or order.created_at)
+        count = before.events if before is not None else self._numbered(found.key) if forgotten else 0
+        return Look(
+            found=found, order=order, before=before, count=count, happened=happened, after=after, version=version
+        )
+
+    def _numbered(self, key: str) -> int:
+        """The last number that an event of an order got which was forgotten: its executions stay."""
+        mine = (records.c.profile_id == self.profile.id, records.c.source_id.startswith(f"{key}/", autoescape=True))
+        with self.database.reading() as session:
+            return max(
+                (int(id.split("/")[1]) for id in session.scalars(select(records.c.source_id).where(*mine))), default=0
+            )
+
+    def _find(self, looks: Sequence[Look]) -> None:
+        """Keep what is seen and what follows from it, by one commit; nothing when another run was faster."""
         with self.database.session() as session:
-            due = list(self._executions(happened, order, found, count))
-            values["events"] = count + len(happened)
-            if before is None:
-                session.execute(
-                    insert(watched).values(profile_id=self.profile.id, source_id=found.key, **values)
-                )  # the unique key refuses a second one
-            else:
-                changed = session.execute(
-                    update(watched)
-                    .where(watched.c.id == before.id, watched.c.version == before.version)
-                    .values(**values)
+            due = [look for look in looks if self._keep_look(session, look)]
+        self._orders |= {look.found.key: look.order for look in due}
+        while len(self._orders) > CACHED_RECORDS:
+            self._orders.popitem(last=False)
+
+    def _keep_look(self, session: Session, look: Look) -> bool:
+        """Whether something follows from it."""
+        before, found, moment = look.before, look.found, now()
+        values = {"version": look.version, "seen": look.after.stored(), "updated_at": moment}
+        values["events"] = look.count + len(look.happened)
+        if before is None:
+            session.execute(
+                insert(watched).values(profile_id=self.profile.id, source_id=found.key, **values)
+            )  # the unique key refuses a second one
+        else:
+            mine = (watched.c.id == before.id, watched.c.version == before.version, watched.c.events == before.events)
+            changed = session.execute(update(watched).where(*mine).values(**values))
+            if changed.rowcount != 1:  # type: ignore[attr-defined]
+                raise Lost(f"order {found.key}")
+        due = list(self._executions(look.happened, look.order, found, look.count))
+        for row in due:
+            new = session.execute(insert(records).values(**row).returning(*records.c[*_TOLD])).one()
+            session.execute(insert(history), [self.ledger._line(new, SyncStatus.PENDING, row["message"], moment)])
+        if found.number is not None:
+            session.execute(
+                update(records)
+                .where(
+                    records.c.profile_id == self.profile.id,
+                    records.c.status == SyncStatus.PENDING,
+                    records.c.transient.is_(True),
+                    records.c.source_number == found.number,
                 )
-                if changed.rowcount != 1:  # type: ignore[attr-defined]
-                    raise Lost(f"order {found.key}")
-            if due:
-                self._orders[found.key] = order
-            if len(self._orders) > CACHED_RECORDS:
-                self._orders.popitem(last=False)
-            for row in due:
-                new = session.execute(insert(records).values(**row).returning(*records.c[*_TOLD])).one()
-                session.execute(insert(history), [self.ledger._line(new, SyncStatus.PENDING, row["message"], moment)])
-            if found.number is not None:
-                session.execute(
-                    update(records)
-                    .where(
-                        records.c.profile_id == self.profile.id,
-                        records.c.status == SyncStatus.PENDING,
-                        records.c.transient.is_(True),
-                        records.c.source_number == found.number,
-                    )
-                    .values(next_attempt_at=moment)
-                )  # what waits for something of this order: perhaps that is what changed
-        self._identified(found, order)
+                .values(next_attempt_at=moment)
+            )  # what waits for something of this order: perhaps that is what changed
+        return bool(due)
 
     def _executions(
         self, happened: Sequence[Happening], order: Order, found: Found, count: int
@@ -517,7 +644,7 @@ class EventRun(Run):
                 self._planned_line(found, action="failed", message=str(error))
                 continue
             seen = Seen.of(before.seen) if before is not None else None
-            happened, _ = compare(order, seen, since=self._set_up, first=self._first)
+            happened, _ = self._compare(order, seen)
             if asked and not happened:
                 happened = list(_now(order))
             for at, one in enumerate(happened, 1):
@@ -586,4 +713,7 @@ def _unpacked(text: str) -> Happening:
     return Happening(event=event, at=datetime.fromisoformat(at), status=status, before=before)
 
 
-__all__ = ["EventRun", "Happening", "Match", "Rules", "Seen", "compare", "declared", "happened", "matching", "rules"]
+__all__ = [
+    *("EventRun", "Happening", "Match", "Rules", "Seen", "compare", "declared", "happened", "matching", "rules"),
+    "short_names",
+]

@@ -8,13 +8,15 @@ from dataclasses import dataclass
 from sqlalchemy import ColumnElement, and_, insert, or_, select, update
 from sqlalchemy.orm import Session
 
-from connector.records import Identifier as Device
+from connector.records import bare
 from profiles.db import now
 from profiles.events import ENTITY
 from profiles.ledger import DONE
 from profiles.models import DataLog, Identifier, Profile, SyncHistory, SyncRecord, SyncStatus, Task
 
 MOVED_AT_ONCE = 500
+# what a record is, in words (`SyncRecord.kind`)
+KINDS = {"delivery": "delivery", "return": "return", "credit": "credit note", "procedure": "event procedure"}
 ORDERS = ("order", ENTITY)  # entities whose records are keyed by the order's own key
 NUMBERED = (*ORDERS, "return")  # entities whose records bear the number of the order
 # in which statuses a record may be skipped, retried, put back: none while it is being processed
@@ -70,10 +72,14 @@ def stories(session: Session, number: str, *, calls: int = 200) -> list[Story]:
     return [story(session, record, calls=calls) for record in exact]
 
 
+def device(text: str) -> ColumnElement[bool]:
+    """Where a device with this IMEI or serial number was seen, in whatever way either is written."""
+    return and_(Identifier.bare == bare(text), Identifier.bare != "")
+
+
 def _with_device(session: Session, text: str) -> Sequence[SyncRecord]:
     """The records of the orders that a device with this IMEI or serial number belongs to."""
-    seen = Identifier.value == Device.of(text).value
-    numbers = session.scalars(select(Identifier.source_number).where(seen).limit(50)).all()
+    numbers = session.scalars(select(Identifier.source_number).where(device(text)).limit(50)).all()
     mine = SyncRecord.source_number.in_({one for one in numbers if one is not None})
     return session.scalars(select(SyncRecord).where(mine).order_by(SyncRecord.id).limit(50)).all()
 

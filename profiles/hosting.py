@@ -5,13 +5,14 @@ from __future__ import annotations
 import random
 import threading
 import time
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from typing import Any, cast
 
 from sqlalchemy import Table, delete, insert, select, update
 from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.orm import Session
 
 from connector import Entry, Host, RetryLater
 from connector.client import LoggedCall
@@ -138,16 +139,18 @@ class Hosting(Host):
         task_id: int | None = None,
         stop: threading.Event | None = None,
         may_write: Callable[[], None] | None = None,
+        dry_run_by: str | None = None,
     ) -> None:
         self.database = database
         self.connection_id = connection_id
         self.identifier = identifier
         self._may_write = may_write
         self.task_id = task_id
+        self.dry_run_by = dry_run_by
         self.stop = stop or threading.Event()
         self.state = State(database, connection_id, self.stop)
         self._catalogues: dict[str, list[Entry]] = {}
-        self._known: dict[str, set[str]] = {}
+        self._seen: dict[str, dict[str, bool]] = {}
         self._calls: list[dict[str, Any]] = []
         self._written = time.monotonic()
         self._guard = threading.Lock()
@@ -166,13 +169,23 @@ class Hosting(Host):
             return self._catalogues[kind]
 
     def learn(self, kind: str, entries: Iterable[Entry]) -> None:
-        offered = list(entries)
-        if kind not in self._known:
-            self._known[kind] = {one.id for one in self.catalogue(kind)}
-        fresh = [one for one in offered if one.id and one.id not in self._known[kind]]
+        if kind not in self._seen:
+            with self.database.reading() as session:
+                self._seen[kind] = _seen(session, self.connection_id, kind)
+        known, fresh, met = self._seen[kind], [], []
+        for one in entries:
+            usual = one.extra.get("seen") is False  # it may be mapped, no record is known to have it
+            if one.id and one.id not in known:
+                fresh.append(one)
+            elif one.id and not usual and not known[one.id]:
+                met.append(one.id)
+            else:
+                continue
+            known[one.id] = not usual
         if fresh:
-            self._known[kind].update(one.id for one in fresh)
             store_entries(self.database, self.connection_id, kind, fresh, learned=True)
+        if met:
+            _mark_seen(self.database, self.connection_id, kind, met)
 
     def channels(self) -> Collection[str]:
         profile, end = models.Profile, models.Connection
@@ -183,6 +196,11 @@ class Hosting(Host):
             found = {plugins().get(code) for code in session.scalars(query)}
         names = {one.connector.channel for one in found if one is not None and one.connector is not None}
         return {name for name in names if name}
+
+    def reads(self) -> Collection[str]:
+        profile = models.Profile
+        with self.database.reading() as session:
+            return set(session.scalars(select(profile.entity).where(profile.from_id == self.connection_id)))
 
     def procedures(self) -> Collection[str]:
         row, profile = models.EventProcedure, models.Profile
@@ -201,6 +219,7 @@ class Hosting(Host):
             "status": call.status,
             "seconds": round(call.seconds, 4),
             "reference": call.reference,
+            "dry_run_by": self.dry_run_by,
             "error": _clip(redact_text(call.error), 2000) if call.error else None,
             "request": _clip(redact_text(call.request), BODY_LIMIT) if call.request else None,
             "response": _clip(redact_text(call.response), BODY_LIMIT) if call.response else None,
@@ -241,15 +260,39 @@ def catalogue(database: Database, connection_id: int, kind: str) -> list[Entry]:
         ]
 
 
+def seen(learned: bool, extra: Mapping[str, Any] | None) -> bool:
+    """Whether a record had this value: it was learned from one, or it was collected and one was met later. What may be
+    mapped before any record was read (usual values) says `seen: False`."""
+    said = (extra or {}).get("seen")
+    return learned if said is None else bool(said)
+
+
+def _seen(session: Session, connection_id: int, kind: str) -> dict[str, bool]:
+    row = models.CatalogueEntry
+    query = select(row.entry, row.learned, row.extra).where(row.connection_id == connection_id, row.kind == kind)
+    return {one.entry: seen(one.learned, one.extra) for one in session.execute(query)}
+
+
+def _mark_seen(database: Database, connection_id: int, kind: str, ids: Sequence[str]) -> None:
+    row = models.CatalogueEntry
+    query = select(row).where(row.connection_id == connection_id, row.kind == kind, row.entry.in_(ids))
+    with database.session() as session:
+        for one in session.scalars(query):
+            one.extra = {**(one.extra or {}), "seen": True}
+
+
 def store_entries(
     database: Database, connection_id: int, kind: str, entries: Sequence[Entry], *, learned: bool = False
 ) -> None:
-    """Keep entries. Collected ones replace what was collected before; learned ones are only added."""
+    """Keep entries. Collected ones replace what was collected before, but for what records were seen to have; learned
+    ones are only added."""
     row = cast(Table, models.CatalogueEntry.__table__)
     moment: datetime = now()
     unique = {one.id: one for one in entries}
     with database.session() as session:
+        met: set[str] = set()
         if not learned:
+            met = {id for id, was in _seen(session, connection_id, kind).items() if was}
             session.execute(
                 delete(row).where(row.c.connection_id == connection_id, row.c.kind == kind, row.c.learned.is_(False))
             )
@@ -267,7 +310,7 @@ def store_entries(
                         "kind": kind,
                         "entry": one.id,
                         "name": one.name,
-                        "extra": dict(one.extra),
+                        "extra": {**one.extra, "seen": True} if one.id in met else dict(one.extra),
                         "learned": learned,
                         "collected_at": moment,
                     }

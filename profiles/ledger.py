@@ -16,8 +16,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, cast
 
-from sqlalchemy import Integer, Table, and_, bindparam, case, func, insert, or_, select, update
-from sqlalchemy.orm import Session
+from sqlalchemy import Integer, Table, and_, bindparam, case, delete, func, insert, literal, or_, select, update
+from sqlalchemy.orm import Session, aliased
 
 from connector import Counterpart, Found, Payload
 from connector.client import loads
@@ -29,8 +29,14 @@ from profiles.prepared import Prepared, Transaction
 
 records = cast(Table, models.SyncRecord.__table__)
 history = cast(Table, models.SyncHistory.__table__)
+written = cast(Table, models.Written.__table__)
 
 DONE = (SyncStatus.COMPLETE, SyncStatus.UPDATED)
+# what another profile of the same work takes over of a record whose profile was deleted
+INHERITED = (
+    *("source_id", "source_number", "target_id", "refs", "digest"),
+    *("kind", "store", "source_status", "customer", "amount", "source_created_at"),
+)
 
 
 CLAIM = Prepared(
@@ -123,6 +129,35 @@ def fitted(found: Found) -> Found:
     return found if (key, version) == (found.key, found.version) else replace(found, key=key, version=version)
 
 
+def keep_written(session: Session, profile: models.Profile) -> None:
+    """Remember what a profile wrote, or may have written, that is about to be deleted with its records."""
+    work = (profile.from_id, profile.to_id, profile.entity)
+    mine = (
+        records.c.profile_id == profile.id,
+        or_(
+            records.c.target_id.is_not(None),
+            records.c.doubt_at.is_not(None),
+            records.c.status == SyncStatus.PROCESSING,
+        ),
+    )
+    # what it took over from an earlier one that was deleted, it knows better
+    known = (written.c.from_id, written.c.to_id, written.c.entity)
+    known_before = and_(*(column == value for column, value in zip(known, work, strict=True)))
+    sources = select(records.c.source_id).where(*mine)
+    session.execute(delete(written).where(known_before, written.c.source_id.in_(sources)))
+    fixed = (*work, profile.name, now())
+    told = select(
+        *(
+            literal(value, column.type)
+            for value, column in zip(fixed, (*known, written.c.profile, written.c.updated_at), strict=True)
+        ),
+        *(records.c[name] for name in INHERITED),
+        records.c.status.in_(DONE),
+    ).where(*mine)
+    names = ("from_id", "to_id", "entity", "profile", "updated_at", *INHERITED, "finished")
+    session.execute(insert(written).from_select(names, told))
+
+
 class Ledger:
     """One profile's sync records, for one run."""
 
@@ -132,6 +167,7 @@ class Ledger:
         self.direction = direction
         self.worker = worker
         self.task_id = task_id
+        self._written = False
 
     def _line(self, row: Any, status: str, message: str | None, moment: datetime, **changed: Any) -> dict[str, Any]:
         return {
@@ -222,6 +258,44 @@ class Ledger:
                 )
                 session.execute(insert(history), [self._line(row, SyncStatus.PENDING, message, moment)])
         return len(rows)
+
+    def inherit(self) -> None:
+        """At the start of a run: take over what profiles of the same work wrote, or began, that were deleted."""
+        while True:
+            with self.database.session() as session:
+                gone = session.execute(
+                    self._same_work(models.Written, *written.c).order_by(written.c.id).limit(500)
+                ).all()
+                if not gone:
+                    return
+                mine = self.known(session, [row.source_id for row in gone])
+                for row in gone:
+                    self._inherit(session, row, mine.get(row.source_id))
+                session.execute(delete(written).where(written.c.id.in_([row.id for row in gone])))
+
+    def _inherit(self, session: Session, gone: Any, mine: Any | None) -> None:
+        if mine is not None and mine.target_id is not None:
+            return
+        moment = now()
+        values = {name: getattr(gone, name) for name in INHERITED}
+        if gone.finished:
+            message = f"Taken over from profile {gone.profile}, which was deleted."
+            values |= {"status": SyncStatus.COMPLETE, "doubt_at": None}
+        else:
+            message = (
+                f"Profile {gone.profile} was deleted before it had finished it; what it created is looked up first."
+            )
+            values |= {"status": SyncStatus.PENDING, "doubt_at": gone.updated_at}
+        values |= {"message": message, "setting": None, "cause": None, "next_attempt_at": None, "updated_at": moment}
+        values |= {"version": None, "payload": None, "tries": 0, "transient": False}  # it is read and decided anew
+        if mine is None:
+            values |= {"profile_id": self.profile_id, "created_at": moment, "attempts": 0, "forced": False}
+            told = (records.c.id, records.c.source_id, records.c.source_number, records.c.target_id)
+            mine = session.execute(insert(records).values(values).returning(*told)).one()
+        else:
+            session.execute(update(records).where(records.c.id == mine.id).values(values))
+        line = self._line(mine, values["status"], message, moment, target_id=gone.target_id)
+        session.execute(insert(history), [line])
 
     def renew_failed(self, limit: int) -> int:
         """Records that only ran out of attempts get new ones in a new run, for the first `limit` attempts in all."""
@@ -465,48 +539,112 @@ class Ledger:
         Looked for in this order: brought from the target by a profile of the opposite direction; written there by one of
         this direction; brought to the source from another connection (`ours` False).
         """
-        profile = cast(Table, models.Profile.__table__)
-        own, other = profile.alias("own"), cast(Table, models.Connection.__table__)
-        source, target = own.c.from_id, own.c.to_id
-        forward = and_(profile.c.from_id == source, profile.c.to_id == target)
-        reverse = and_(profile.c.from_id == target, profile.c.to_id == source)
-        elsewhere = and_(profile.c.from_id != target, profile.c.to_id == source)
-        told = (
-            *(records.c.source_id, records.c.source_number, records.c.target_id, records.c.refs),
-            *(profile.c.name.label("profile"), other.c.name.label("connection")),
-        )
-        found: dict[str, Counterpart] = {}
+        ways = ("elsewhere", "forward", "reverse")
         with self.database.reading() as session:
-            for way, column, end in (
-                (elsewhere, records.c.target_id, profile.c.from_id),
-                (forward, records.c.source_id, profile.c.to_id),
-                (reverse, records.c.target_id, profile.c.from_id),
-            ):
-                rows = session.execute(
-                    select(*told)
-                    .join(profile, profile.c.id == records.c.profile_id)
-                    .join(own, own.c.id == self.profile_id)
-                    .join(other, other.c.id == end)
-                    .where(
-                        profile.c.entity == (own.c.entity if entity is None else entity),
-                        way,
-                        column.in_(keys),
-                        records.c.target_id.is_not(None),
-                    )
-                    .order_by(records.c.id.desc())
-                ).all()
-                for row in rows:
-                    forth = way is forward
-                    found[row.source_id if forth else row.target_id] = Counterpart(
-                        key=row.target_id if forth else row.source_id,
-                        number=None if forth else row.source_number,
-                        refs=dict(row.refs or {}),
-                        reverse=not forth,
-                        ours=way is not elsewhere,
-                        connection=row.connection,
-                        profile=row.profile,
-                    )
+            # the living first: what is deleted meanwhile is told by both, never by neither
+            living = {way: self._told(session, records, way, keys, entity) for way in ways}
+            kept = ways if self._any_written(session) else ()
+            gone = {way: self._told(session, written, way, keys, entity) for way in kept}
+        found: dict[str, Counterpart] = {}
+        for way in ways:
+            found |= gone.get(way, {}) | living[way]
         return found
+
+    def _told(
+        self, session: Session, kept: Table, way: str, keys: Sequence[str], entity: str | None
+    ) -> dict[str, Counterpart]:
+        forth = way == "forward"
+        return {
+            row.source_id if forth else row.target_id: Counterpart(
+                key=row.target_id if forth else row.source_id,
+                number=None if forth else row.source_number,
+                refs=dict(row.refs or {}),
+                reverse=not forth,
+                ours=way != "elsewhere",
+                connection=row.connection,
+                profile=row.profile,
+            )
+            for row in session.execute(self._counterparts(kept, way, keys, entity))
+        }
+
+    def _any_written(self, session: Session) -> bool:
+        """Whether there ever was a profile that was deleted with what it wrote; one may be while this one runs."""
+        self._written = self._written or session.scalar(select(written.c.id).limit(1)) is not None
+        return self._written
+
+    def _counterparts(self, kept: Table, way: str, keys: Sequence[str], entity: str | None) -> Any:
+        """What the records of living profiles, or what was `written` by those that are gone, tell of one way."""
+        profile, other = cast(Table, models.Profile.__table__), cast(Table, models.Connection.__table__)
+        own = profile.alias("own")
+        ends = profile if kept is records else written
+        source, target = own.c.from_id, own.c.to_id
+        where, column, end = {
+            "forward": (and_(ends.c.from_id == source, ends.c.to_id == target), kept.c.source_id, ends.c.to_id),
+            "reverse": (and_(ends.c.from_id == target, ends.c.to_id == source), kept.c.target_id, ends.c.from_id),
+            "elsewhere": (and_(ends.c.from_id != target, ends.c.to_id == source), kept.c.target_id, ends.c.from_id),
+        }[way]
+        name = profile.c.name if kept is records else written.c.profile
+        told = (kept.c.source_id, kept.c.source_number, kept.c.target_id, kept.c.refs)
+        query = select(*told, name.label("profile"), other.c.name.label("connection")).select_from(kept)
+        if kept is records:
+            query = query.join(profile, profile.c.id == records.c.profile_id)
+        else:
+            query = query.where(written.c.finished)
+        return (
+            query.join(own, own.c.id == self.profile_id)
+            .join(other, other.c.id == end)
+            .where(
+                ends.c.entity == (own.c.entity if entity is None else entity),
+                where,
+                column.in_(keys),
+                kept.c.target_id.is_not(None),
+            )
+            .order_by(kept.c.id.desc())
+        )
+
+    def shared(self) -> bool:
+        """Whether another profile does the same work, or did it until it was deleted."""
+        with self.database.reading() as session:
+            other = self._same_work(models.Profile, models.Profile.id).where(models.Profile.id != self.profile_id)
+            gone = self._same_work(models.Written, models.Written.id)
+            return any(session.scalar(query.limit(1)) is not None for query in (other, gone))
+
+    def declined(self, entity: str, source_id: str) -> str | None:
+        """Why no profile of that entity between the same connections writes this record: all skipped it."""
+        own = aliased(models.Profile)
+        between = and_(models.Profile.from_id == own.from_id, models.Profile.to_id == own.to_id)
+        query = (
+            select(records.c.status, records.c.message)
+            .join(models.Profile, models.Profile.id == records.c.profile_id)
+            .join(own, between)
+            .where(own.id == self.profile_id, models.Profile.entity == entity, records.c.source_id == source_id)
+            .order_by(records.c.updated_at)
+        )
+        with self.database.reading() as session:
+            found = session.execute(query).all()
+        if not found or {row.status for row in found} != {SyncStatus.SKIPPED}:
+            return None
+        return found[-1].message or ""
+
+    def begun_elsewhere(self, source_id: str) -> tuple[dict[str, str], datetime] | None:
+        """Where such a profile began to write this record and its outcome is not known: what it learned, and when."""
+        doubt = or_(records.c.status == SyncStatus.PROCESSING, records.c.doubt_at.is_not(None))
+        living = (
+            self._same_work(models.Profile, records.c.refs, records.c.updated_at)
+            .join(records, records.c.profile_id == models.Profile.id)
+            .where(models.Profile.id != self.profile_id, records.c.target_id.is_(None), doubt)
+            .where(records.c.source_id == source_id)
+        )
+        gone = self._same_work(models.Written, written.c.refs, written.c.updated_at).where(
+            written.c.source_id == source_id, written.c.finished.is_(False)
+        )
+        with self.database.reading() as session:
+            found = session.execute(living).first() or session.execute(gone).first()
+        return None if found is None else (dict(found.refs or {}), found.updated_at)
+
+    def _same_work(self, of: Any, *columns: Any) -> Any:
+        own = aliased(models.Profile)
+        return select(*columns).select_from(of).join(own, models.same_work(own, of)).where(own.id == self.profile_id)
 
     def opposed(self) -> bool:
         """Whether a profile of the entity goes the opposite way between the same connections."""

@@ -13,6 +13,7 @@ from sqlalchemy import (
     JSON,
     BigInteger,
     Boolean,
+    ColumnElement,
     DateTime,
     Float,
     ForeignKey,
@@ -24,11 +25,13 @@ from sqlalchemy import (
     Text,
     TypeDecorator,
     UniqueConstraint,
+    and_,
     text,
 )
 from sqlalchemy.engine import Dialect
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
+from connector.records import bare
 from profiles.fitting import fit, fit_key
 
 LONGEST_KEY = 128  # of a source record and of its version
@@ -210,6 +213,45 @@ class Profile(Base):
     updated_at: Mapped[datetime]
 
 
+def same_work(one: type[Profile], other: type[Profile]) -> ColumnElement[bool]:
+    """Whether two profiles take the same entity between the same connections, or are one. Only one of them runs at a
+    time (`scheduler.tasks.claim`), so that each knows for certain what the others wrote."""
+    return and_(one.from_id == other.from_id, one.to_id == other.to_id, one.entity == other.entity)
+
+
+class Written(Base):
+    """What a profile that was deleted wrote, or may have written, until another one of the same work takes it over."""
+
+    __tablename__ = "written"
+    __table_args__ = (
+        # serves: was this record written already?
+        UniqueConstraint("from_id", "to_id", "entity", "source_id"),
+        Index("ix_written_target", "to_id", "target_id"),  # serves: matching back
+    )
+
+    id: Mapped[int] = mapped_column(Id, primary_key=True)
+    from_id: Mapped[int] = mapped_column(Id, ForeignKey("connection.id", ondelete="CASCADE"))
+    to_id: Mapped[int] = mapped_column(Id, ForeignKey("connection.id", ondelete="CASCADE"))
+    entity: Mapped[str] = mapped_column(String(32))
+    profile: Mapped[str] = mapped_column(String(128))  # its name
+    # as of the sync record
+    source_id: Mapped[str] = mapped_column(Key(LONGEST_KEY))
+    source_number: Mapped[str | None] = mapped_column(Line(128))
+    target_id: Mapped[str | None] = mapped_column(Key(128))
+    refs: Mapped[dict[str, Any]] = mapped_column(JSON, default=dict)
+    digest: Mapped[str | None] = mapped_column(String(64))
+    kind: Mapped[str | None] = mapped_column(Line(16))
+    store: Mapped[str | None] = mapped_column(Line(128))
+    source_status: Mapped[str | None] = mapped_column(Line(64))
+    customer: Mapped[str | None] = mapped_column(Line(128))
+    amount: Mapped[str | None] = mapped_column(Line(40))
+    source_created_at: Mapped[datetime | None]
+    finished: Mapped[bool] = mapped_column(
+        Boolean
+    )  # False: begun, and perhaps more of it is at the target than is known
+    updated_at: Mapped[datetime]
+
+
 class EventProcedure(Base):
     """An event, filters and the procedure that they lead to, as people set it up in a profile of events."""
 
@@ -246,13 +288,17 @@ class Watched(Base):
     updated_at: Mapped[datetime]
 
 
+def _bare(context: Any) -> str:
+    return bare(context.get_current_parameters()["value"])
+
+
 class Identifier(Base):
     """An IMEI or serial number that was seen in a record of an order: people look an order up by it."""
 
     __tablename__ = "identifier"
     __table_args__ = (
         UniqueConstraint("profile_id", "source_id", "value"),
-        Index("ix_identifier_value", "value"),  # serves: which order has the device with this number?
+        Index("ix_identifier_bare", "bare"),  # serves: which order has the device with this number?
     )
 
     id: Mapped[int] = mapped_column(Id, primary_key=True)
@@ -261,6 +307,7 @@ class Identifier(Base):
     source_number: Mapped[str | None] = mapped_column(Line(128))
     kind: Mapped[str] = mapped_column(String(16))  # imei, serial_number
     value: Mapped[str] = mapped_column(Key(128))
+    bare: Mapped[str] = mapped_column(Key(128), default=_bare)  # the value as it is looked for, however it is written
     seen_at: Mapped[datetime]
 
 
@@ -457,6 +504,7 @@ class DataLog(Base):
     status: Mapped[int | None] = mapped_column(Integer)
     seconds: Mapped[float] = mapped_column(Float)
     reference: Mapped[str | None] = mapped_column(Line(128))  # the record's number
+    dry_run_by: Mapped[str | None] = mapped_column(String(128))  # who asked for the dry run that it was made for
     error: Mapped[str | None] = mapped_column(Words)
     request: Mapped[str | None] = mapped_column(Words)
     response: Mapped[str | None] = mapped_column(Words)

@@ -122,8 +122,8 @@ _SECRET_NAME = re.compile(
     r"pass(word|wd)?$|secret|token|authorization|api_?key|consumer_?key|protect_code|signature|credential|cc_last4|cc_number|iban",
     re.I,
 )
-_IN_TEXT = re.compile(
-    r'("?(?:[\w-]*(?:password|secret|token|authorization|api_?key|consumer_?key|protect_code|signature))"?\s*[:=]\s*)("[^"]*"|[^\s,&}"]+)',
+_IN_TEXT = re.compile(  # beginning with a word only: a file in base64 is one word of a million letters
+    r'("?(?<![\w-])(?:[\w-]*(?:password|secret|token|authorization|api_?key|consumer_?key|protect_code|signature))"?\s*[:=]\s*)("[^"]*"|[^\s,&}"]+)',
     re.I,
 )
 HIDDEN = "•••"

@@ -26,6 +26,8 @@ from datetime import datetime, timedelta
 from functools import cached_property, partial
 from typing import Any
 
+from sqlalchemy import select
+
 from connector import (
     AccessDenied,
     Connector,
@@ -37,6 +39,7 @@ from connector import (
     Link,
     Missing,
     Options,
+    Origin,
     RecordFailed,
     Resource,
     RetryLater,
@@ -44,6 +47,7 @@ from connector import (
     StopRun,
     Unreachable,
     Written,
+    leaves,
 )
 from connector.client import dumps
 from connector.records import OrderKind
@@ -68,7 +72,9 @@ RENEWALS = 10  # new runs give a record that ran out of attempts so many new cha
 UNREACHABLE_LIMIT = 5  # records in a row that find the system closed end the run
 MAKING_SECONDS = 30.0  # so long a record waits that another profile may just have made
 RECONSIDER_DAYS, RECONSIDER_LIMIT = 14, 1000
+BUSY = (SyncStatus.PENDING, SyncStatus.PROCESSING)
 COUNTED = ("complete", "updated", "skipped", "failed", "pending")
+UP_TO_DATE = "up to date"  # of a dry run: a run would look at the record and send nothing
 CACHED_RECORDS = 1000  # parsed records kept between reading and writing; memory does not grow beyond
 
 
@@ -108,6 +114,7 @@ class Attempt(Known):
         self.doubt = claimed.doubt_at is not None
         self.doubt_age = (now() - claimed.doubt_at).total_seconds() if claimed.doubt_at else 0.0
         self.finished = row.digest is not None
+        self.age = (now() - row.created_at).total_seconds()
         self.notes: list[str] = []
         self.progressed = False  # an id was committed: the count of tries began anew (`Ledger.learn`)
         self._linked: set[str] = set()  # ids that stand in the table of links already
@@ -130,6 +137,9 @@ class Attempt(Known):
 
     def linked(self, entity: str, key: str) -> Counterpart | None:
         return self.ledger.counterparts([key], entity).get(key)
+
+    def declined(self, entity: str, key: str) -> str | None:
+        return self.ledger.declined(entity, key)
 
     def learn(self, **refs: str | None) -> None:
         """Committed before the next call; ids that a link keeps anyway go along with the next ones."""
@@ -197,6 +207,9 @@ class Plan(Known):
     def linked(self, entity: str, key: str) -> Counterpart | None:
         return self.ledger.counterparts([key], entity).get(key)
 
+    def declined(self, entity: str, key: str) -> str | None:
+        return self.ledger.declined(entity, key)
+
     def learn(self, **refs: str | None) -> None:
         self.refs.update({key: str(value) for key, value in refs.items() if value is not None})
 
@@ -233,19 +246,24 @@ def run(
     last: int | None = None,
     planned: Callable[[dict[str, Any]], None] | None = None,
     may_write: Callable[[], None] = lambda: None,
+    by: str | None = None,
 ) -> Result:
     """Run a profile once. Expected troubles end in the Result; a fault of ours escapes to the worker.
 
     The caller makes sure that no other run of the profile is alive (`scheduler.tasks.claim`). `order` limits the run to
     the record with that number; `last` a dry run to the source's newest. `planned` is handed each line of a dry run;
     without it they stand in the result. `may_write` is asked right before each change that is sent or stored: it raises
-    StopRun when the caller can no longer be sure that it is the only run (`scheduler.worker.Lease`).
+    StopRun when the caller can no longer be sure that it is the only run (`scheduler.worker.Lease`). `by` asked for a
+    dry run that is no task.
     """
     began = time.monotonic()
     stop = stop or threading.Event()
     with database.reading() as session:
         profile = session.get_one(models.Profile, profile_id)
         ends = [session.get_one(models.Connection, one) for one in (profile.from_id, profile.to_id)]
+        if dry_run and task_id is not None:
+            by = session.scalar(select(models.Task.asked_by).where(models.Task.id == task_id))
+    dry_run_by = (by or "") if dry_run else None
     work: Run | None = None
     connectors: list[Connector] = []
     trouble: str | None = None
@@ -256,7 +274,9 @@ def run(
             _refuse_inactive(ends)
             for end in ends:
                 made = stack.enter_context(
-                    wiring.connected(database, end.id, task_id=task_id, stop=stop, may_write=may_write)
+                    wiring.connected(
+                        database, end.id, task_id=task_id, stop=stop, may_write=may_write, dry_run_by=dry_run_by
+                    )
                 )
                 connectors.append(made)
                 if end.collected_at is None:
@@ -284,7 +304,8 @@ def run(
     return Result(
         status="error" if trouble or failed else "success",
         message=message,
-        counts={name: counts.get(name, 0) for name in COUNTED},
+        counts={name: counts.get(name, 0) for name in COUNTED}
+        | ({UP_TO_DATE: counts[UP_TO_DATE]} if counts[UP_TO_DATE] else {}),
         seconds=round(time.monotonic() - began, 3),
         calls={end.name: {"read": 0, "write": 0} for end in ends}
         | {
@@ -311,9 +332,10 @@ def _refuse_inactive(ends: Sequence[models.Connection]) -> None:
 
 
 def _mark_working(database: Database, ends: Sequence[models.Connection]) -> None:
-    """A run that came through proves that a connection which was marked as broken works again."""
+    """A run that came through proves that a connection which was marked as broken works again; not that it has the
+    rights which the connection test missed."""
     for end in ends:
-        if end.check_ok is False:
+        if end.check_ok is False and not any(one.ok for one in wiring.last_findings(database, end)):
             wiring.mark(database, end.id, True, "A run came through.")
 
 
@@ -399,6 +421,7 @@ class Run:
             return
         self.may_write()
         self.ledger.take_over()
+        self._inherit()
         only: list[int] | None = None
         unread: ConnectorError | None = None
         if order is not None:
@@ -417,6 +440,10 @@ class Run:
         if unread is not None:
             raise unread
 
+    def _inherit(self) -> None:
+        """What profiles of the same work left behind that were deleted is kept up to date, or finished, by this one."""
+        self.ledger.inherit()
+
     def _recheck(self) -> None:
         """What the target finds unfinished at itself is put back to pending, whatever became of it before."""
         with self.database.reading() as session:
@@ -431,14 +458,19 @@ class Run:
             found = self.source.get(source)
             if found is None:
                 continue
-            found = fitted(found)
-            with self.database.reading() as session:
-                row = self.ledger.known(session, [found.key]).get(found.key)
-            if row is None or row.status not in (SyncStatus.PENDING, SyncStatus.PROCESSING):
-                self.may_write()
-                self.ledger.put_back(found, row, f"{reasons[key]} Put back to pending.")
+            self._put_back(found, BUSY, reasons[key])
+            for child in self.source.family(found):  # one that is done is not what is missing
+                self._put_back(child, (*BUSY, *DONE), reasons[key])
         with self.database.session() as session:
             session.get_one(models.Profile, self.profile.id).rechecked_at = now()
+
+    def _put_back(self, found: Found, settled: Sequence[SyncStatus], reason: str) -> None:
+        found = fitted(found)
+        with self.database.reading() as session:
+            row = self.ledger.known(session, [found.key]).get(found.key)
+        if row is None or row.status not in settled:
+            self.may_write()
+            self.ledger.put_back(found, row, f"{reason} Put back to pending.")
 
     def _since(self) -> str | None:
         return None if self.options().api_behaviour == "replace" else self.profile.mark
@@ -518,7 +550,7 @@ class Run:
         """The rows of a page, by source key; and which of its new records came from the target in the first place."""
         with self.database.reading() as session:
             rows = self.ledger.known(session, [found.key for found in page])
-        new = [found.key for found in page if _untouched(rows.get(found.key))]
+        new = [found.key for found in page if not _written(rows.get(found.key))]
         self._came_back = self._counterparts(new)
         return rows
 
@@ -527,18 +559,41 @@ class Run:
         """Whether records may have come from this target to this source by another profile, and must not go back."""
         return not self.target.takes_back and self.ledger.opposed()
 
+    @cached_property
+    def _shared(self) -> bool:
+        """Whether another profile does the same work, or did it before it was deleted. Only one of them runs at a time
+        (`scheduler.tasks.claim`), so nothing that they know changes meanwhile."""
+        return not self.target.takes_back and self.ledger.shared()
+
     def _counterparts(self, keys: Sequence[str]) -> Mapping[str, Counterpart]:
-        """What these records are at the target, where one of them may have come from there."""
-        return self.ledger.counterparts(keys) if keys and self._opposed else {}
+        """What these records are at the target, where one of them may have come from there or been written already."""
+        return self.ledger.counterparts(keys) if keys and (self._opposed or self._shared) else {}
 
     def _refuse_returned(self, key: str, number: str | None, row: Any, counterparts: Mapping[str, Counterpart]) -> None:
-        """A record that came from the target is not created there a second time. Raises SkipRecord."""
+        """A record that came from the target, or that another profile wrote, is not created there a second time. Raises
+        SkipRecord."""
         origin = counterparts.get(key)
-        if _untouched(row) and origin is not None and origin.reverse and origin.ours:
+        if origin is None or not origin.ours:
+            return
+        name = f"{self.profile.entity} {number or key}"
+        if origin.reverse and self._opposed and _untouched(row):
             raise SkipRecord(
-                f"{self.profile.entity} {number or key} is {origin.key} of {origin.connection} already (profile "
-                f"{origin.profile}) and is not sent back there."
+                f"{name} is {origin.key} of {origin.connection} already (profile {origin.profile}) and is not sent back "
+                "there."
             )
+        if not origin.reverse and not _written(row):
+            raise SkipRecord(
+                f"{name} is {origin.key} of {origin.connection} already (profile {origin.profile}) and is not sent there "
+                "a second time."
+            )
+
+    def _take_up(self, row: Any, known: Attempt) -> None:
+        """Another profile may have written this record and not know of it: find before creating, as if we had."""
+        begun = self.ledger.begun_elsewhere(row.source_id) if self._shared and _untouched(row) else None
+        if begun is not None:
+            refs, since = begun
+            known.refs = {**refs, **known.refs}
+            known.doubt, known.doubt_age = True, (now() - since).total_seconds()
 
     def _in_the_making(self, record: Any, row: Any) -> str | None:
         """Why a record waits that another profile may just have made here, and does not know yet."""
@@ -693,7 +748,7 @@ class Run:
         after = 0
         while rows := self.ledger.due(after, self.options().batch_size):
             after = rows[-1].id
-            back = self._counterparts([row.source_id for row in rows if _untouched(row)])
+            back = self._counterparts([row.source_id for row in rows if not _written(row)])
             for row in rows:
                 if row.updated_at >= self.began and row.payload is not None:
                     continue  # read by this run, and checked when it was
@@ -844,7 +899,7 @@ class Run:
                 raise RecordFailed(f"It ended its worker {claimed.tries - 1} times without progress and is set aside.")
             if isinstance(record, Exception):
                 raise record
-            back = self._counterparts([row.source_id] if _untouched(row) else [])
+            back = self._counterparts([row.source_id] if not _written(row) else [])
             self._refuse_returned(row.source_id, row.source_number, row, back)
             if said := self._in_the_making(record, row):
                 raise RetryLater(said.rstrip("."), after=MAKING_SECONDS, counts=False)
@@ -853,6 +908,7 @@ class Run:
                     f"{self.profile.entity} {row.source_number}: {'; '.join(missing)}.",
                     setting=next((one.setting for one in missing if isinstance(one, Missing)), None),
                 )
+            self._take_up(row, known)
             self._before_write(row, known)
             written: Written = self.target.write(record, known, options)
             if (told := self.source.acknowledge(record, written, known, options)) is not None:
@@ -1020,7 +1076,7 @@ class Run:
         self._remember(found.key, record.substance(), record)
         self._plan_write(found, row, line)
         self.tally, self.reasons = tally, reasons
-        if line["action"] in ("create", "update"):
+        if line["action"] in ("create", "update", UP_TO_DATE):
             said = "Nothing changed since it was written, and nothing differs there."
             if line["calls"]:
                 said = "Nothing changed since it was written, so a run leaves it. Put back to pending, it would be sent so."
@@ -1031,12 +1087,17 @@ class Run:
         record = self._parsed.pop(found.key)[1]
         known = Plan(self.ledger, self.links, row)
         options = self.options(record)
-        before = len(self.target.client.planned)
+        for client in (self.source.client, self.target.client):
+            client.planned.clear()
         try:
             self.target.prepare([record], self.options)
             written = self.target.write(record, known, options)
-            status = "complete" if written.created else "updated"
-            line.update(action="create" if written.created else "update", message=written.message, refs=known.refs)
+            if (told := self.source.acknowledge(record, written, known, options)) is not None:
+                known.note(told)
+            status, action = ("complete", "create") if written.created else ("updated", "update")
+            if not (written.created or self.target.client.planned or self.source.client.planned):
+                status = action = UP_TO_DATE
+            line.update(action=action, message=written.message, refs=known.refs)
             line["totals"] = _totals(record, written)
         except SkipRecord as error:
             status = "skipped"
@@ -1057,20 +1118,20 @@ class Run:
         line["notes"] = known.notes
         line["scope"] = {"website": getattr(record, "website", None), "store": getattr(record, "store", None)}
         line["calls"] = [
-            {
-                "method": method,
-                "path": path,
-                "body": json.loads(dumps(body)),  # as it is sent: numbers are numbers
-                "origins": self._origins(method, path, body, record),
-            }
-            for method, path, body in self.target.client.planned[before:]
+            self._planned_call(*call, self.target.origins(*call, record, options))
+            for call in self.target.client.planned
         ]
-        del self.target.client.planned[before:]
+        for method, path, body in self.source.client.planned:  # the source is told that the target has it
+            own = dict.fromkeys((at for at, _value in leaves(body)), Origin(said="told to the source itself"))
+            made = self._planned_call(method, path, body, own)
+            line["calls"].append({**made, "system": self.source.connector.account.name})
 
-    def _origins(self, method: str, path: str, body: Any, record: Any) -> dict[str, dict[str, str]]:
-        """Of each value in the body, by its path, where it comes from: as far as the target says."""
-        told = self.target.origins(method, path, body, record)
-        return {at: {key: value for key, value in vars(one).items() if value is not None} for at, one in told.items()}
+    def _planned_call(self, method: str, path: str, body: Any, origins: Mapping[str, Origin]) -> dict[str, Any]:
+        """A call with, of each value in its body by its path, where it comes from."""
+        told = {
+            at: {key: value for key, value in vars(one).items() if value is not None} for at, one in origins.items()
+        }
+        return {"method": method, "path": path, "body": json.loads(dumps(body)), "origins": told}  # as it is sent
 
     # telling
 
@@ -1098,7 +1159,7 @@ class Run:
     def summary(self) -> str:
         """The run in one line, with the first reason of a failure."""
         counts = self.counts()
-        said = ", ".join(f"{counts[one]} {one}" for one in COUNTED if counts[one])
+        said = ", ".join(f"{counts[one]} {one}" for one in (*COUNTED, UP_TO_DATE) if counts[one])
         text = f"{'Dry run, nothing was sent: ' if self.dry_run else ''}{said or 'nothing to do'}."
         if self.stop.is_set():
             text += " It was stopped before its end."
@@ -1107,9 +1168,14 @@ class Run:
         return f"{text} {'First reason: ' if counts['failed'] else ''}{self.reasons[0]}"
 
 
+def _written(row: Any | None) -> bool:
+    """Whether the record is at the target for certain."""
+    return row is not None and row.target_id is not None
+
+
 def _untouched(row: Any | None) -> bool:
     """Whether nothing of the record can be at the target yet."""
-    return row is None or (row.target_id is None and row.doubt_at is None)
+    return not _written(row) and (row is None or row.doubt_at is None)
 
 
 def _sentences(said: str, notes: Sequence[str]) -> str:

@@ -100,12 +100,15 @@ def connected(
     task_id: int | None = None,
     stop: threading.Event | None = None,
     may_write: Callable[[], None] | None = None,
+    dry_run_by: str | None = None,
 ) -> Iterator[Connector]:
     """The connector of a stored connection, at work until the block ends. Raises StopRun when it cannot be set up."""
     with database.reading() as session:
         row = session.get_one(models.Connection, connection_id)
     facts = account(row.name, row.connector, row.base_url, unseal(row.credentials))
-    host = Hosting(database, row.id, row.connector, task_id=task_id, stop=stop, may_write=may_write)
+    host = Hosting(
+        database, row.id, row.connector, task_id=task_id, stop=stop, may_write=may_write, dry_run_by=dry_run_by
+    )
     made = find_connector(row.connector)(facts, host)
     try:
         yield made

@@ -190,18 +190,69 @@ def _field(text: str, field: Field, name: str, allowed: str) -> str:
         try:
             field.parse(term)
         except (CronSimError, ValueError) as error:
-            raise CronProblem(f"{named} is not possible: {_why(term)}allowed is {allowed}.") from error
+            if step := _wrong_step(term, field):
+                raise CronProblem(f"{named} is not possible: {step}.") from error
+            raise CronProblem(f"{named} is not possible: {_why(term, field)}; allowed is {allowed}.") from error
         if steps and int(steps[1]) == SIZES[field] and term.startswith("*") and field is not Field.DOW:
             terms[number] = "1" if field in (Field.DAY, Field.MONTH) else "0"  # */60: once, at the start
     return ",".join(terms)
 
 
-def _why(term: str) -> str:
-    ends = term.split("/")[0].split("-")
-    if len(ends) == 2 and all(ends):
-        both = all(end.isdecimal() for end in ends)
-        if not both or int(ends[0]) > int(ends[1]):
-            return "a range goes from the smaller to the greater (write two parts with a comma), "
+def _why(term: str, field: Field) -> str:
+    """The first thing that is wrong with a part, in words."""
+    if not term:
+        return "a part beside a comma is empty"
+    value, sign, which = term.partition("#")
+    if sign and field is Field.DOW:
+        if said := _of_value(value, field):
+            return said
+        return f"behind # stands which one of the month it is, 1 to 5, not {which!r}"
+    start = term.partition("/")[0]
+    ends = start.split("-")
+    if len(ends) > 2:
+        return "a range has two ends only"
+    if len(ends) == 2 and not all(ends):
+        return "one end of the range is missing"
+    for end in ends if start != "*" else ():
+        if said := _of_value(end, field):
+            return said
+    return "a range goes from the smaller to the greater (write two parts with a comma)"
+
+
+def _wrong_step(term: str, field: Field) -> str:
+    """What is wrong with the step of a part that is right otherwise; empty: nothing."""
+    start, slash, step = term.partition("/")
+    if not slash:
+        return ""
+    if not start:
+        return "before the slash something is missing, for example */5"
+    try:
+        field.parse(start)
+    except CronSimError:
+        return ""
+    if not step:
+        return "behind the slash the step is missing, for example */5"
+    if not (step.isascii() and step.isdecimal()):
+        return f"the step {step!r} is no whole number"
+    return "a step of 0 leads nowhere, the smallest is 1"
+
+
+def _of_value(value: str, field: Field) -> str:
+    """What is wrong with one number or name; empty: nothing."""
+    try:
+        field.int(value)
+    except CronSimError:
+        if value.isascii() and value.isdecimal():
+            if int(value) == 0:
+                return f"{value} is too small"
+            return f"{value} is too large"
+        if field is Field.DAY and value in ("L", "LW"):
+            return f"{value} stands alone"
+        if field is Field.MONTH:
+            return f"{value!r} is no month"
+        if field is Field.DOW:
+            return f"{value!r} is no day of the week"
+        return f"{value!r} is no number"
     return ""
 
 

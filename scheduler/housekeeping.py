@@ -1,7 +1,8 @@
 """Clean-up of the logs, by age and by number of rows, in small transactions so that nobody waits for it.
 
 Environment: CONNECTOR_KEEP_<TABLE>_DAYS and CONNECTOR_KEEP_<TABLE>_ROWS, for example CONNECTOR_KEEP_DATA_LOG_DAYS=30;
-0 keeps without limit. Tasks that wait or run, and sync records, are never deleted.
+0 keeps without limit. Tasks that wait or run, and sync records, are never deleted. What was seen of watched orders is
+forgotten after two years, whatever the environment says (`profiles.events.REMEMBERED`).
 """
 
 from __future__ import annotations
@@ -13,11 +14,22 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, delete, func, select, update
+from sqlalchemy import ColumnElement, and_, delete, func, select, update
 from sqlalchemy.orm import Session
 
 from profiles.db import Database, now
-from profiles.models import DataLog, Heartbeat, Shared, SyncHistory, Task, TaskHistory, TaskStatus
+from profiles.events import ENTITY, REMEMBERED
+from profiles.models import (
+    DataLog,
+    Heartbeat,
+    Profile,
+    Shared,
+    SyncHistory,
+    Task,
+    TaskHistory,
+    TaskStatus,
+    Watched,
+)
 from profiles.workers import dead
 from scheduler.rows import locked
 
@@ -80,6 +92,7 @@ def clean(
     with database.session() as session:
         gone["lock"] = _release_locks(session, at)
         gone["heartbeat"] = _forget_clocks(session, at)
+    gone["watched"] = _forget_watched(database, stop) if age else 0
     if any(gone.values()):
         log.info("cleaned up: %s", ", ".join(f"{number} of {name}" for name, number in gone.items() if number))
     return gone
@@ -121,6 +134,19 @@ def _delete(database: Database, rule: Rule, which: ColumnElement[bool], stop: th
         if len(ids) < BATCH:
             break
         stop.wait(PAUSE_SECONDS)
+    return gone
+
+
+def _forget_watched(database: Database, stop: threading.Event) -> int:
+    """What was seen of orders that did not change for so long, by the time of their profile's last reading: one that
+    pauses forgets nothing."""
+    with database.reading() as session:
+        read = select(Profile.id, Profile.read_at).where(Profile.entity == ENTITY, Profile.read_at.is_not(None))
+        profiles = session.execute(read).all()
+    rule, gone = Rule(table=Watched, moment=Watched.updated_at, days=0, rows=0), 0
+    for one in profiles:
+        old = and_(Watched.profile_id == one.id, Watched.updated_at < one.read_at - REMEMBERED)
+        gone += _delete(database, rule, old, stop)
     return gone
 
 

@@ -16,7 +16,7 @@ from sqlalchemy import Row, and_, delete, or_, select, update
 from sqlalchemy.orm import Session, aliased
 
 from profiles.db import now
-from profiles.models import Profile, Task, TaskStatus
+from profiles.models import Profile, Task, TaskStatus, same_work
 from scheduler import cron
 from scheduler.rows import (
     BY_CRON,
@@ -167,17 +167,19 @@ def take_due(session: Session, at: datetime) -> list[TakenTask]:
 
 def waiting(session: Session, at: datetime, limit: int) -> list[int]:
     """Taken tasks that a worker may claim, longest due first."""
-    running = aliased(Task)
+    running, other = aliased(Task), aliased(Profile)
     return list(
         session.scalars(
             select(Task.id)
+            .join(Profile, Profile.id == Task.profile_id)
             .where(
                 PENDING,
                 Task.scheduled_at <= at,
                 Task.lease_until > at,
                 ~select(running.id)
-                .where(running.profile_id == Task.profile_id, of_status(running, TaskStatus.PROCESSING))
-                .correlate(Task)
+                .join(other, other.id == running.profile_id)
+                .where(same_work(other, Profile), of_status(running, TaskStatus.PROCESSING))
+                .correlate(Profile)
                 .exists(),
             )
             .order_by(Task.scheduled_at, Task.id)
@@ -269,7 +271,7 @@ def _decide(session: Session, at: datetime) -> Moves:
             )
         elif row.profile_id in queued:
             earlier = _when(queued[row.profile_id], row)
-            moves.miss(row, f"The run due at {earlier} was still waiting for a free worker.", at)
+            moves.miss(row, f"The run due at {earlier} was still waiting for its turn.", at)
         elif late:
             moves.miss(row, "It waited for a free worker, then nothing ran for too long.", at)
         else:

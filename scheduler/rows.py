@@ -8,9 +8,9 @@ from typing import Any, TypeVarTuple
 
 from sqlalchemy import ColumnElement, Select, insert, literal, literal_column, select
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, aliased
 
-from profiles.models import Profile, Task, TaskHistory, TaskStatus
+from profiles.models import Connection, Profile, Task, TaskHistory, TaskStatus, same_work
 
 Columns = TypeVarTuple("Columns")
 
@@ -78,3 +78,11 @@ def locked(statement: Select[*Columns], *tables: Any, skip: bool = False) -> Sel
 def lock_profile(session: Session, profile_id: int) -> None:
     """Who plans or asks for a profile does so alone."""
     session.execute(locked(select(Profile.id).where(Profile.id == profile_id)))
+
+
+def lock_work(session: Session, profile_id: int) -> Sequence[int]:
+    """The profiles of the same work, this one among them. Who claims a task of theirs does so alone."""
+    own = aliased(Profile)
+    target = select(own.to_id).where(own.id == profile_id).scalar_subquery()
+    session.execute(locked(select(Connection.id).where(Connection.id == target)))
+    return session.scalars(select(Profile.id).join(own, same_work(own, Profile)).where(own.id == profile_id)).all()

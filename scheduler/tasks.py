@@ -6,7 +6,7 @@ pending ──claim──▶ processing ──finish──▶ success | error
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -19,7 +19,7 @@ from profiles.db import now
 from profiles.models import Profile, Task, TaskStatus
 from profiles.workers import dead
 from scheduler.planning import TakenTask, keep_all_planned, keep_planned, look_after, take_due, waiting
-from scheduler.rows import LEASE, PENDING, PROCESSING, job_code, line, lock_profile, locked, of_status, tell
+from scheduler.rows import LEASE, PENDING, PROCESSING, job_code, line, lock_profile, lock_work, locked, of_status, tell
 
 QUIETLY = {"synchronize_session": False}  # rows are changed in the database, not in the session's memory
 
@@ -82,7 +82,8 @@ def add_asked(session: Session, profile: Profile, by: str, request: Mapping[str,
 def claim(session: Session, task_id: int, worker: str, at: datetime | None = None) -> int | None:
     """Take a pending task to work on it. Returns its epoch, None when it is not to be had.
 
-    Where the profile is at work already, a planned task is missed; an asked one stays pending until it is free.
+    Where the profile is at work already, a planned task is missed; an asked one stays pending until it is free, as does
+    any while another profile does the same work (`lock_work`).
     """
     at = at or now()
     task = session.execute(
@@ -90,13 +91,10 @@ def claim(session: Session, task_id: int, worker: str, at: datetime | None = Non
     ).first()
     if task is None:
         return None
-    bury_dead(session, at, profile_id=task.profile_id)
+    work = lock_work(session, task.profile_id)
+    bury_dead(session, at, profile_ids=work)
     running = aliased(Task)
-    free = (
-        ~select(running.id)
-        .where(running.profile_id == task.profile_id, of_status(running, TaskStatus.PROCESSING))
-        .exists()
-    )
+    free = ~select(running.id).where(running.profile_id.in_(work), of_status(running, TaskStatus.PROCESSING)).exists()
     claimed = (
         update(Task)
         .where(Task.id == task_id, PENDING, Task.epoch == task.epoch, free)
@@ -191,14 +189,14 @@ def stop(session: Session, task_id: int, by: str | None = None, at: datetime | N
     return True
 
 
-def bury_dead(session: Session, at: datetime | None = None, profile_id: int | None = None) -> list[int]:
+def bury_dead(session: Session, at: datetime | None = None, profile_ids: Sequence[int] | None = None) -> list[int]:
     """End processing tasks whose worker is certainly gone, or was silent for a whole lease. Returns their ids."""
     at = at or now()
     statement = select(Task.id, Task.profile_id, Task.job_code, Task.worker, Task.lease_until, Task.epoch).where(
         PROCESSING
     )
-    if profile_id is not None:
-        statement = statement.where(Task.profile_id == profile_id)
+    if profile_ids is not None:
+        statement = statement.where(Task.profile_id.in_(profile_ids))
     buried: list[int] = []
     known: dict[str | None, bool] = {}
     for row in session.execute(locked(statement, Task, skip=True)).all():

@@ -5,12 +5,13 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from sqlalchemy import select
 from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.orm import Session
 
 from connector import StopRun
 from profiles import sync
@@ -19,7 +20,7 @@ from profiles.models import Profile, Task, TaskStatus
 from profiles.sync import Progress, Result
 from profiles.workers import me
 from scheduler import tasks
-from scheduler.rows import LEASE, PROCESSING, lock_profile
+from scheduler.rows import LEASE, PROCESSING, lock_profile, lock_work
 
 log = logging.getLogger(__name__)
 
@@ -27,6 +28,7 @@ RENEW_SECONDS = 10.0
 SURE_SECONDS = LEASE.total_seconds() * 2 / 3  # so long after a renewal it acts without asking: the rest is for what is
 # on its way then, and for clocks of two hosts that differ
 LISTEN_SECONDS = 2.0  # so soon a request to stop is heard and progress is shown
+WAIT_SECONDS = 0.5  # between two looks whether another profile is still at the same work
 FINISH_SECONDS = (0, 1, 5, 15, 30)  # pauses before each attempt to store the end of a run
 
 Tell = Callable[[Progress], None]
@@ -95,30 +97,46 @@ def run_now(
     progress: Tell | None = None,
     stop: threading.Event | None = None,
 ) -> Outcome:
-    """Run a profile at once, here. Raises AlreadyRunning; a run whose worker was killed does not stand in the way."""
-    at, moment = now(), instant()
-    with database.session() as session:
-        lock_profile(session, profile.id)
-        tasks.bury_dead(session, at, profile_id=profile.id)
-        _refuse_running(session, profile)
-        asked = tasks.add_asked(session, profile, by, request, at)
-        epoch = tasks.claim(session, asked.id, me(), at)
-        if epoch is None:  # PostgreSQL: a worker claimed another task of the profile since we looked
-            _refuse_running(session, profile)
-            raise AlreadyRunning(f"Profile {profile.name} was just started by another worker.")
+    """Run a profile at once, here; while another profile does the same work it waits for the end of that. Raises
+    AlreadyRunning; a run whose worker was killed does not stand in the way."""
+    stop = stop or threading.Event()
+    while True:
+        at, moment = now(), instant()
+        with database.session() as session:
+            lock_profile(session, profile.id)
+            work = lock_work(session, profile.id)
+            if not work:
+                raise StopRun(f"Profile {profile.name} was deleted meanwhile; nothing was run.")
+            tasks.bury_dead(session, at, profile_ids=work)
+            other = _running(session, profile, work)
+            if other is None:
+                asked = tasks.add_asked(session, profile, by, request, at)
+                epoch = tasks.claim(session, asked.id, me(), at)
+                if epoch is None:
+                    raise AlreadyRunning(f"Profile {profile.name} was just started by another worker.")
+                break
+        if progress is not None:
+            said = f"Waiting for profile {other}, which does the same work"
+            progress(Progress(done=0, total=None, counts={}, text=said))
+        if stop.wait(WAIT_SECONDS):
+            raise AlreadyRunning(f"Profile {profile.name} was stopped while it waited for profile {other}.")
     claimed = Claimed(task_id=asked.id, profile_id=profile.id, epoch=epoch, request=dict(request or {}), at=moment)
-    return _run(database, claimed, progress, stop or threading.Event())
+    return _run(database, claimed, progress, stop)
 
 
-def _refuse_running(session: Any, profile: Profile) -> None:
+def _running(session: Session, profile: Profile, work: Sequence[int]) -> str | None:
+    """The name of another profile of the same work that is running. Raises AlreadyRunning where it is this one."""
     row = session.execute(
-        select(Task.id, Task.executed_at, Task.worker).where(Task.profile_id == profile.id, PROCESSING)
+        select(Task.id, Task.executed_at, Task.worker, Profile.id.label("profile_id"), Profile.name)
+        .join(Profile, Profile.id == Task.profile_id)
+        .where(Task.profile_id.in_(work), PROCESSING)
     ).first()
-    if row is not None:
+    if row is not None and row.profile_id == profile.id:
         raise AlreadyRunning(
             f"Profile {profile.name} is already running: task {row.id}, since {row.executed_at:%Y-%m-%d %H:%M:%S} UTC, "
             f"by worker {row.worker}. Wait for its end, or stop it in the schedule."
         )
+    return None if row is None else str(row.name)
 
 
 def lost() -> StopRun:

@@ -41,6 +41,8 @@ class House:
 
     orders: dict[str, dict[str, Any]] = field(default_factory=dict)
     history: bool = True  # it keeps the statuses that an order passed
+    untold: int = 0  # so many of an order's last statuses its history does not tell yet
+    lacks: tuple[str, ...] = ()  # what it does not show, in sentences
     told: list[tuple[str, str, str | None]] = field(default_factory=list)  # procedure, order, status of the event
     calls: Counter[str] = field(default_factory=Counter)
     trouble: Callable[[Occurrence], None] = lambda occurrence: None
@@ -102,8 +104,20 @@ class HouseEvents(Watch):
             kind="referrer",
             of=lambda order: (str(order.extra.get("referrer")),),
         ),
+        Filter(
+            code="country",
+            label="Order » Country",
+            kind="country",
+            of=lambda order: (str(order.extra.get("country")),),
+            also=("iso2", "iso3"),
+        ),
     )
     cron = "* * * * *"
+    numbered = True
+    history_lag = timedelta(minutes=3)
+
+    def lacks(self) -> Sequence[str]:
+        return HOUSE.lacks
 
     def _found(self, one: dict[str, Any]) -> Found:
         return Found(
@@ -136,6 +150,8 @@ class HouseEvents(Watch):
             raise RecordFailed(f"order {payload['key']}: it has no total")
         with HOUSE.guard:
             one = dict(HOUSE.orders[payload["key"]])
+        told = one["passed"][: len(one["passed"]) - HOUSE.untold]
+        passed = tuple(Passed(status=status, at=at, key=str(key)) for key, (status, at) in enumerate(told))
         documents = tuple(Document(key=key, kind=DocumentKind.INVOICE, created_at=at) for key, at in one["invoices"])
         return Order(
             key=one["key"],
@@ -162,9 +178,9 @@ class HouseEvents(Watch):
                 kind=OrderKind(one["kind"]),
                 number=one["number"],
                 documents=documents,
-                passed=tuple(Passed(status=status, at=at) for status, at in one["passed"]) if HOUSE.history else (),
+                passed=passed if HOUSE.history else None,
             ),
-            extra={"referrer": one["referrer"]},
+            extra={"referrer": one["referrer"], "country": one.get("country")},
         )
 
 
@@ -211,12 +227,14 @@ class HouseSystem(_Memory):
     catalogues: ClassVar = (
         Catalogue(kind="order_status", label="Order statuses"),
         Catalogue(kind="referrer", label="Referrers"),
+        Catalogue(kind="country", label="Countries"),
     )
 
     def collect(self) -> Iterator[tuple[str, list[Entry]]]:
         names = {"5": "Cleared", "6": "Packing", "7": "Shipped", "7.1": "Shipped abroad", "8": "Cancelled"}
         yield "order_status", [Entry(id=id, name=name) for id, name in names.items()]
         yield "referrer", [Entry(id="1", name="Web shop"), Entry(id="183", name="Market")]
+        yield "country", [Entry(id="2", name="Austria", extra={"iso2": "AT", "iso3": "AUT"})]
 
 
 class MarketSystem(_Memory):

@@ -268,6 +268,33 @@ def test_what_the_target_finds_unfinished_is_written_anew_although_nothing_chang
     assert "Order 100 has no shipment after 3 days. Put back to pending." in told
 
 
+def test_what_failed_of_the_papers_of_an_unfinished_order_is_written_anew_and_what_is_done_is_not(
+    database: Database, world: World
+) -> None:
+    there, back = both(database)
+    world.place("100")
+    sync.run(database, there)
+    sale = world.created[0]["id"]
+    paper = {"number": "100", "total": "5.00", "status": "new", "of": sale}
+    world.created += [{**paper, "id": "901"}, {**paper, "id": "902"}]
+    with database.session() as session:
+        session.get_one(models.Profile, back).rechecked_at = now()
+    sync.run(database, back)
+    with database.session() as session:
+        failed = session.query(models.SyncRecord).filter_by(profile_id=back, source_id="902")
+        failed.update({"status": "failed", "digest": None})
+        session.get_one(models.Profile, back).rechecked_at = None
+    AnsweredOrders.seen.clear()
+    AnsweredOrders.unfinished["100"] = "Order 100 has no credit memo after 3 days."
+    sync.run(database, back)
+    assert sorted(key for key, _ in AnsweredOrders.seen) == sorted(["902", sale])
+    with database.reading() as session:
+        assert {one.status for one in session.query(models.SyncRecord).filter_by(profile_id=back)} <= {
+            "complete",
+            "updated",
+        }
+
+
 def test_of_both_directions_the_opposite_one_is_named_for_its_ids_are_news(database: Database, world: World) -> None:
     there, back = both(database)
     world.place("100")

@@ -6,10 +6,12 @@ import threading
 from collections.abc import Callable
 
 import pytest
-from sqlalchemy import MetaData, Table, bindparam, insert, select
+from alembic import command
+from alembic.config import Config
+from sqlalchemy import MetaData, Table, bindparam, insert, select, text
 
-from profiles import models
-from profiles.db import Database, DatabaseTrouble, now
+from profiles import history, models
+from profiles.db import MIGRATIONS, Database, DatabaseTrouble, now
 from profiles.prepared import Prepared, Transaction
 
 BEAT = models.Heartbeat.__table__
@@ -135,3 +137,28 @@ def test_the_writer_goes_on_after_an_error(database: Database) -> None:
             database.write(refuse)
     database.write(add("after"))
     assert hosts(database) == {"after"}
+
+
+def test_devices_that_an_older_version_kept_are_found_however_they_are_written(database_url: str) -> None:
+    old = Database(database_url)
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS))
+    moment = "'2026-03-01 12:00:00'"
+    with old.engine.begin() as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, "0008")
+        for statement in (
+            "INSERT INTO connection (id, name, connector, base_url, active, credentials, created_at, updated_at) "
+            f"VALUES (1, 'a', 'a', 'a', true, '', {moment}, {moment})",
+            "INSERT INTO profile (id, name, entity, direction, from_id, to_id, active, cron, timezone, settings, "
+            "settings_version, applied_version, created_at, updated_at) "
+            f"VALUES (1, 'a', 'event', 'export', 1, 1, true, '* * * * *', 'UTC', '{{}}', 1, 0, {moment}, {moment})",
+            "INSERT INTO identifier (profile_id, source_id, kind, value, seen_at) "
+            f"VALUES (1, '7', 'serial_number', 'SN-ab 12', {moment})",
+        ):
+            connection.execute(text(statement))
+    old.upgrade()
+    with old.reading() as session:
+        assert session.scalars(select(models.Identifier.bare)).all() == ["snab12"]
+        assert session.scalar(select(models.Identifier.value).where(history.device("SN AB12"))) == "SN-ab 12"
+    old.engine.dispose()

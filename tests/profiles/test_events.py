@@ -12,12 +12,13 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from sqlalchemy import func, select
+from sqlalchemy import func, select, update
 
 from connector import RecordFailed, RetryLater
 from connector.procedures import Occurrence
 from profiles import events, history, models, sync
 from profiles.db import Database
+from scheduler import housekeeping
 from tests.profiles.memory_events import HOUSE, House, fresh, profile
 
 
@@ -159,6 +160,33 @@ def test_several_procedures_for_one_event_go_by_their_position(database: Databas
     house.place("1")
     sync.run(database, made)
     assert [procedure for procedure, _, _ in house.told] == ["tell", "shout"]
+
+
+def test_a_short_name_in_a_filter_means_the_entry_of_the_list_that_was_collected_since(
+    database: Database, house: House
+) -> None:
+    made = profile(database, {"filters": {"country": ["at", "7"]}})
+    sync.run(database, made)
+    for country in ("2", "7", "3"):
+        house.place(f"in {country}", country=country)
+    sync.run(database, made)
+    assert sorted(house.told) == [("tell", "in 2", "5"), ("tell", "in 7", "5")]
+
+
+def test_a_short_name_that_the_list_lacks_stops_the_run_and_loses_no_event(database: Database, house: House) -> None:
+    made = profile(database, {"filters": {"country": ["XX"]}})
+    sync.run(database, made)
+    house.place("1", country="2")
+    refused = sync.run(database, made)
+    assert refused.status == "error"
+    assert (
+        "Event procedure 'Rule 1' asks for 'XX' (Order » Country), which is not in the collected list."
+        in refused.message
+    )
+    with database.session() as session:
+        session.execute(update(models.EventProcedure).values(filters={"country": ["AUT"]}))
+    sync.run(database, made)
+    assert house.told == [("tell", "1", "5")]
 
 
 def test_what_follows_later_waits_until_what_came_before_is_through(database: Database, house: House) -> None:
@@ -341,6 +369,25 @@ def test_an_order_is_found_by_the_number_of_its_device(database: Database, house
         assert history.stories(session, "356938035643809") == []
 
 
+def test_a_serial_number_is_found_however_it_is_written_and_two_that_look_alike_stay_two(
+    database: Database, house: House
+) -> None:
+    made = profile(database, {})
+    house.place("1", identifiers=["SN-ab 12/C"])
+    house.place("2", identifiers=["snAB12c"])
+    house.place("3", identifiers=["SN-AB 12/D"])
+    house.place("4", identifiers=["---"])
+    sync.run(database, made)
+    with database.reading() as session:
+        for text in ("sn-ab 12/c", "SNAB12C", " SN AB-12-C ", "sn.ab.12.c"):
+            assert [one.record.source_number for one in history.stories(session, text)] == ["M1", "M2"], text
+        assert [one.record.source_number for one in history.stories(session, "snab12d")] == ["M3"]
+        for nothing in ("---", "", "  "):
+            assert history.stories(session, nothing) == []
+        values = session.scalars(select(models.Identifier.value).order_by(models.Identifier.id)).all()
+    assert values == ["SN-ab 12/C", "snAB12c", "SN-AB 12/D", "---"]
+
+
 def _killed_while_it_finds(url: str, made: int, after: int) -> None:
     """A run that is killed when it has written so many events."""
     left = [after]
@@ -437,6 +484,136 @@ def test_a_change_that_the_history_tells_later_than_the_order_is_one_event(house
     house.orders["1"].update(updated=at + timedelta(seconds=4))
     happened, _ = events.compare(_order(house), seen, since=house.clock, first=False)
     assert [(one.before, one.status) for one in happened] == [("6", "7"), ("7", "6")]
+
+
+def test_changes_back_and_forth_within_one_second_are_events_each_once(house: House) -> None:
+    house.place("1")
+    _, seen = events.compare(_order(house), None, since=house.clock - timedelta(seconds=5), first=True)
+    at = house.at() + timedelta(seconds=1)
+    house.orders["1"].update(status="6", updated=at)
+    house.orders["1"]["passed"] += [(status, at) for status in ("6", "5", "6", "5", "6")]
+    happened, seen = events.compare(_order(house), seen, since=house.clock, first=False)
+    assert [one.status for one in happened] == ["6", "5", "6", "5", "6"]
+    assert events.compare(_order(house), seen, since=house.clock, first=False)[0] == []
+    house.orders["1"].update(status="7", updated=at)
+    house.orders["1"]["passed"].append(("7", at))
+    assert [one.status for one in events.compare(_order(house), seen, since=house.clock, first=False)[0]] == ["7"]
+
+
+def test_what_was_seen_before_entries_had_keys_is_not_found_again(house: House) -> None:
+    house.place("1")
+    at = house.at() + timedelta(seconds=1)
+    house.orders["1"].update(status="7", updated=at)
+    house.orders["1"]["passed"] += [("6", at), ("7", at)]
+    marks = tuple(f"{status}@{at.isoformat()}" for status in ("6", "7"))
+    seen = events.Seen(status="7", at=at, marks=marks)
+    happened, after = events.compare(_order(house), seen, since=house.clock, first=False)
+    assert (happened, after) == ([], seen)
+
+
+def test_an_order_is_looked_at_again_until_its_history_has_caught_up(database: Database, house: House) -> None:
+    made = profile(database, {})
+    house.place("1")
+    sync.run(database, made)
+    house.move("1", "6", "7")
+    house.untold = 2
+    assert sync.run(database, made).status == "success"
+    house.untold = 1  # 6 is told, and 7 not yet
+    sync.run(database, made)
+    assert [status for _, _, status in house.told] == ["5"]
+    house.untold = 0
+    sync.run(database, made)
+    sync.run(database, made)
+    assert [status for _, _, status in house.told] == ["5", "6", "7"]
+
+
+def test_a_new_order_that_nothing_happened_to_is_not_waited_for(database: Database, house: House) -> None:
+    made = profile(database, {})
+    house.untold = 1
+    house.place("1")
+    sync.run(database, made)
+    assert [status for _, _, status in house.told] == ["5"]
+    house.untold = 0
+    house.move("1", "7")
+    sync.run(database, made)
+    sync.run(database, made)
+    assert [status for _, _, status in house.told] == ["5", "7"]
+
+
+def test_a_status_that_was_left_and_taken_again_while_the_history_lagged_is_found(
+    database: Database, house: House
+) -> None:
+    made = profile(database, {})
+    house.place("1")
+    sync.run(database, made)
+    house.move("1", "6", "5")
+    house.untold = 2  # the order looks as it did before
+    sync.run(database, made)
+    house.untold = 0
+    sync.run(database, made)
+    sync.run(database, made)
+    assert [status for _, _, status in house.told] == ["5", "6", "5"]
+
+
+def test_a_history_that_never_catches_up_is_not_waited_for_any_longer(
+    database: Database, house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = profile(database, {})
+    house.place("1")
+    sync.run(database, made)
+    house.move("1", "6", "7")
+    house.untold = 2
+    sync.run(database, made)
+    assert [status for _, _, status in house.told] == ["5"]
+    real = events.now
+    monkeypatch.setattr(events, "now", lambda: real() + timedelta(minutes=4))
+    sync.run(database, made)
+    sync.run(database, made)
+    assert [status for _, _, status in house.told] == ["5", "7"]
+
+
+def test_what_an_order_was_before_the_profile_is_no_event_although_it_was_just_touched(
+    database: Database, house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    house.place("old", age_days=2)
+    house.change("old", note="touched", passed=[])
+    made = profile(database, {})
+    sync.run(database, made)
+    sync.run(database, made)
+    real = events.now
+    monkeypatch.setattr(events, "now", lambda: real() + timedelta(minutes=4))
+    sync.run(database, made)
+    assert house.told == []
+
+
+def test_what_was_seen_is_forgotten_after_two_years_and_nothing_happens_again(database: Database, house: House) -> None:
+    made = profile(database, {}, {"event": "created", "procedure": "shout"}, {"event": "invoice", "procedure": "shout"})
+    with database.session() as session:
+        session.get_one(models.Profile, made).created_at = house.clock - timedelta(days=900)
+    house.place("old", age_days=800, invoices=[("I1", house.clock - timedelta(days=790))])
+    house.place("new", age_days=700)
+    for told in (True, False):
+        house.history = told
+        sync.run(database, made)
+        first = list(house.told)
+        with database.session() as session:
+            long_ago = house.clock - timedelta(days=740)
+            session.execute(update(models.Watched).where(models.Watched.source_id == "old").values(updated_at=long_ago))
+        assert housekeeping.clean(database)["watched"] == 1
+        house.change("old", note=f"touched {told}")
+        sync.run(database, made)
+        assert house.told == first
+        house.move("old", "7" if told else "8")
+        sync.run(database, made)
+        sync.run(database, made)
+        assert house.told[len(first) :] == [("tell", "old", "7" if told else "8")]
+
+
+def test_each_run_says_what_the_watched_system_does_not_show(database: Database, house: House) -> None:
+    made = profile(database, {})
+    house.lacks = ("Statuses in between are no events.",)
+    result = sync.run(database, made)
+    assert (result.status, result.message) == ("success", "nothing to do. Statuses in between are no events.")
 
 
 def _order(house: House) -> Any:

@@ -42,7 +42,7 @@ def test_an_exported_order_is_kept_up_to_date_although_a_filter_leaves_its_statu
     world.touch("1", status="canceled")
     world.place("2", status="canceled")
     planned = sync.run(database, made, dry_run=True).plan
-    assert {one["source_number"]: one["action"] for one in planned} == {"1": "update", "2": "skip"}
+    assert {one["source_number"]: one["action"] for one in planned} == {"1": "up to date", "2": "skip"}
     result = sync.run(database, made)
     assert (result.counts["updated"], result.counts["skipped"]) == (1, 1)
     assert [one["status"] for one in world.created] == ["canceled"]

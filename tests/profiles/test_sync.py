@@ -12,12 +12,12 @@ from typing import Any
 
 import pytest
 
-from connector import AccessDenied, InDoubt, RecordFailed, RetryLater, StopRun, Unreachable
-from profiles import db, history, models, sync
+from connector import AccessDenied, Finding, InDoubt, RecordFailed, RetryLater, StopRun, Unreachable
+from profiles import db, history, ledger, models, sync, wiring
 from profiles.db import Database, DatabaseTrouble
 from profiles.ledger import Ledger
 from profiles.links import Links
-from tests.profiles.memory import DeskOrders, ShopOrders, World, fresh, profile, rows
+from tests.profiles.memory import Desk, DeskOrders, ShopOrders, World, fresh, profile, rows
 
 
 @pytest.fixture
@@ -245,6 +245,26 @@ def test_wrong_credentials_stop_the_run_and_mark_the_connection(database: Databa
         assert desk.check_ok is False
 
 
+def test_a_run_heals_a_connection_that_was_refused_but_not_one_that_lacks_a_right(
+    database: Database, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = profile(database)
+    with database.reading() as session:
+        desk = session.query(models.Connection).filter_by(name="desk of Order export").one().id
+
+    def healthy() -> bool | None:
+        sync.run(database, made)
+        with database.reading() as session:
+            return session.get_one(models.Connection, desk).check_ok
+
+    wiring.mark(database, desk, False, "It refused us.")
+    assert healthy()
+    tested = [Finding(name="Host", ok=True, message="."), Finding(name="Documents", ok=False, message="Grant it.")]
+    monkeypatch.setattr(Desk, "check", lambda self: tested)
+    wiring.check_connection(database, desk)
+    assert not healthy()
+
+
 def test_a_closed_system_uses_up_no_attempts(database: Database, world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     made = profile(database)
     for number in range(20):
@@ -353,8 +373,32 @@ def test_a_dry_run_plans_what_was_put_back(database: Database, world: World, mon
     before = world.calls["write"]
     monkeypatch.setattr("tests.profiles.memory.DeskOrders._send", lambda self, step, number, change, answer: answer)
     result = sync.run(database, made, dry_run=True)
-    assert [(one["source_number"], one["action"]) for one in result.plan] == [("1", "update")]
+    assert [(one["source_number"], one["action"]) for one in result.plan] == [("1", "up to date")]
     assert world.calls["write"] == before
+
+
+def test_a_dry_run_says_that_nothing_would_be_sent_where_no_call_follows(
+    database: Database, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = profile(database)
+    for number in ("1", "2"):
+        world.place(number)
+    sync.run(database, made)
+    with database.session() as session:
+        history.put_back(session, [row.id for row in rows(database, made).values()], "anna")
+
+    def send(self: Any, step: str, number: str, change: Any, answer: str) -> str:
+        if number == "2":
+            self.client.call("PUT", f"/{step}", body={"number": number})
+        return answer
+
+    monkeypatch.setattr("tests.profiles.memory.DeskOrders._send", send)
+    result = sync.run(database, made, dry_run=True)
+    told = {one["source_number"]: (one["action"], len(one["calls"])) for one in result.plan}
+    assert told["1"] == ("up to date", 0)
+    assert told["2"][0] == "update"
+    assert result.message == "Dry run, nothing was sent: 1 updated, 1 up to date."
+    assert (result.counts["updated"], result.counts["up to date"]) == (1, 1)
 
 
 def test_a_deleted_records_history_never_comes_back(database: Database, world: World) -> None:
@@ -691,3 +735,149 @@ def test_a_fault_of_the_database_ends_the_batch_for_all_threads(
     monkeypatch.setattr(Ledger, "finish", finish)
     assert sync.run(database, made).status == "success"
     assert sorted(one["number"] for one in world.created) == sorted(str(number) for number in range(1, 41))
+
+
+def twin(database: Database, made: int, name: str = "Its double") -> int:
+    """A second profile of the same kind between the same connections, as *Duplicate* makes it."""
+    with database.session() as session:
+        row = session.get_one(models.Profile, made)
+        columns = (
+            one.name for one in models.Profile.__table__.columns if one.name not in ("id", "name", "mark", "read_at")
+        )
+        copy = models.Profile(name=name, **{name: getattr(row, name) for name in columns})
+        session.add(copy)
+        session.flush()
+        return int(copy.id)
+
+
+def delete_profile(database: Database, made: int) -> None:
+    with database.session() as session:
+        row = session.get_one(models.Profile, made)
+        ledger.keep_written(session, row)
+        session.delete(row)
+
+
+def test_what_another_profile_of_the_kind_wrote_is_not_written_a_second_time(database: Database, world: World) -> None:
+    made = profile(database)
+    for number in ("1", "2"):
+        world.place(number)
+    sync.run(database, made)
+    second = twin(database, made)
+    world.place("3")
+    result = sync.run(database, second)
+    assert (result.status, result.counts["skipped"], result.counts["complete"]) == ("success", 2, 1)
+    assert "(profile Order export) and is not sent there a second time" in str(rows(database, second)["1"].message)
+    sync.run(database, made)
+    assert sorted(one["number"] for one in world.created) == ["1", "2", "3"]
+
+
+def test_what_another_profile_may_have_written_is_found_before_it_is_written(database: Database, world: World) -> None:
+    made = profile(database, {"retry_max_attempts": 1})
+    world.place("1")
+    world.trouble = once(InDoubt("no answer"), step="order after")
+    sync.run(database, made)
+    assert rows(database, made)["1"].doubt_at is not None
+    second = twin(database, made)
+    assert sync.run(database, second).status == "success"
+    assert rows(database, second)["1"].status == "complete"
+    assert sync.run(database, made).status == "success"
+    assert rows(database, made)["1"].status == "skipped"
+    assert len(world.created) == 1
+
+
+def test_what_the_killed_run_of_another_profile_was_writing_is_found_before_it_is_written(
+    database: Database, world: World
+) -> None:
+    made = profile(database)
+    world.place("1")
+    sync.run(database, made)
+    with database.session() as session:
+        killed = {"status": "processing", "target_id": None, "refs": {}, "digest": None}
+        session.query(models.SyncRecord).filter_by(profile_id=made).update(killed)
+    second = twin(database, made)
+    sync.run(database, second)
+    assert rows(database, second)["1"].status == "complete"
+    assert len(world.created) == 1
+
+
+def test_a_profile_that_is_made_anew_does_not_write_again_what_the_deleted_one_wrote(
+    database: Database, world: World
+) -> None:
+    made = profile(database)
+    world.place("1")
+    sync.run(database, made)
+    world.place("2")
+    world.trouble = once(InDoubt("no answer"), step="order after")
+    with database.session() as session:
+        session.get_one(models.Profile, made).settings = {"global": {"retry_max_attempts": 1}}
+    sync.run(database, made)
+    second = twin(database, made)
+    delete_profile(database, made)
+    world.place("3")
+    result = sync.run(database, second)
+    assert (result.counts["skipped"], result.counts["complete"]) == (1, 2)
+    assert rows(database, second)["1"].message == "Taken over from profile Order export, which was deleted."
+    assert {one.status for one in rows(database, second).values()} == {"complete"}
+    assert [one["number"] for one in world.created] == ["1", "2", "3"]
+    third = twin(database, second, "A third")
+    delete_profile(database, second)
+    sync.run(database, third)
+    assert {one.status for one in rows(database, third).values()} == {"complete"}
+    assert len(world.created) == 3
+
+
+def test_what_changes_of_a_record_of_a_deleted_profile_arrives_by_the_one_that_is_made_anew(
+    database: Database, world: World
+) -> None:
+    made = profile(database)
+    for number in ("1", "2"):
+        world.place(number)
+    sync.run(database, made)
+    second = twin(database, made)
+    sync.run(database, second)
+    before = rows(database, made)["1"]
+    delete_profile(database, made)
+    world.place("1", status="paid")
+    result = sync.run(database, second)
+    assert (result.counts["updated"], len(world.created)) == (1, 2)
+    after = rows(database, second)["1"]
+    assert (after.status, after.target_id, after.source_status) == ("updated", before.target_id, "paid")
+    assert (rows(database, second)["2"].amount, rows(database, second)["2"].status) == (before.amount, "complete")
+
+
+def test_what_a_profile_wrote_is_not_written_again_when_it_is_deleted_during_the_run_of_another(
+    database: Database, world: World
+) -> None:
+    made = profile(database, {"page_size": 2})
+    for number in ("1", "2", "3", "4"):
+        world.place(number)
+    sync.run(database, made)
+    second = twin(database, made)
+    deleted: list[str] = []
+
+    def delete_once(step: sync.Progress) -> None:
+        if step.text == "Reading" and not deleted:  # the first page of two was stored
+            deleted.append(step.text)
+            delete_profile(database, made)
+
+    sync.run(database, second, progress=delete_once)
+    assert deleted
+    assert {one.status for one in rows(database, second).values()} == {"skipped"}
+    assert len(world.created) == 4
+
+
+def test_what_a_deleted_profile_left_unfinished_is_finished_by_another_that_had_left_it_alone(
+    database: Database, world: World
+) -> None:
+    made = profile(database, {"retry_max_attempts": 1})
+    world.place("1")
+    world.place("2")
+    world.trouble = once(InDoubt("no answer"), step="note after")
+    sync.run(database, made)
+    second = twin(database, made)
+    sync.run(database, second)
+    assert {one.status for one in rows(database, second).values()} == {"skipped"}
+    delete_profile(database, made)
+    assert sync.run(database, second).counts["complete"] == 1
+    assert {one.status for one in rows(database, second).values()} == {"complete"}
+    assert len(world.created) == 2

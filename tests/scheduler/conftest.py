@@ -21,24 +21,23 @@ def minutes(number: float) -> timedelta:
 
 
 def add_profile(database: Database, name: str = "orders", *, at: datetime = NINE, **values: Any) -> int:
-    """An active profile, planned at the instant; every 15 minutes unless told otherwise."""
-    told = {"cron": "*/15 * * * *", "timezone": "UTC", "active": True} | values
+    """An active profile between two connections of its own, planned at the instant; every 15 minutes unless told
+    otherwise."""
+    told = {
+        "cron": "*/15 * * * *",
+        "timezone": "UTC",
+        "active": True,
+        "entity": "order",
+        "direction": "export",
+    } | values
     with database.session() as session:
-        ends = list(session.scalars(select(Connection)))
-        while len(ends) < 2:
-            ends.append(Connection(name=f"c{len(ends)}", connector="x", base_url="", created_at=at, updated_at=at))
-            session.add(ends[-1])
-        session.flush()
-        made = Profile(
-            name=name,
-            entity="order",
-            direction="export",
-            from_id=ends[0].id,
-            to_id=ends[1].id,
-            created_at=at,
-            updated_at=at,
-            **told,
-        )
+        for end in ("from", "to"):
+            if f"{end}_id" not in told:
+                row = Connection(name=f"{name} {end}", connector="x", base_url="", created_at=at, updated_at=at)
+                session.add(row)
+                session.flush()
+                told[f"{end}_id"] = row.id
+        made = Profile(name=name, created_at=at, updated_at=at, **told)
         session.add(made)
         tasks.keep_planned(session, made, at)
         return made.id
@@ -80,6 +79,13 @@ def finish(database: Database, task_id: int, epoch: int, at: datetime, status: s
 @pytest.fixture
 def profile_id(database: Database) -> int:
     return add_profile(database)
+
+
+def add_twin(database: Database, profile_id: int, name: str = "their double", **values: Any) -> int:
+    """A second profile of the same work."""
+    with database.reading() as session:
+        ends = {end: getattr(session.get_one(Profile, profile_id), end) for end in ("from_id", "to_id")}
+    return add_profile(database, name, **ends, **values)
 
 
 Change = Callable[..., None]

@@ -173,7 +173,7 @@ def test_a_task_whose_predecessor_waits_for_a_worker_is_missed(database: Databas
     waiting, missed, _ = all_tasks(database)
     assert (waiting.id, waiting.status, missed.status) == (first.id, "pending", "missed")
     assert missed.message
-    assert "still waiting for a free worker" in missed.message
+    assert "still waiting for its turn" in missed.message
 
 
 def test_a_task_that_waits_for_a_worker_is_not_late_while_a_clock_looks_after_it(

@@ -14,7 +14,7 @@ from profiles import workers
 from profiles.db import Database
 from profiles.models import Profile
 from scheduler import tasks
-from tests.scheduler.conftest import NINE, add_profile, all_tasks, claim, finish, history, minutes, take
+from tests.scheduler.conftest import NINE, add_profile, add_twin, all_tasks, claim, finish, history, minutes, take
 
 DUE = NINE + minutes(15)
 
@@ -125,6 +125,53 @@ def test_of_many_that_claim_at_once_one_wins(database: Database, profile_id: int
         thread.join()
     assert sorted(found, key=str) == [1, *[None] * 7]
     assert [task.status for task in all_tasks(database)].count("processing") == 1
+
+
+def test_a_profile_waits_while_another_does_the_same_work(database: Database, profile_id: int, task_id: int) -> None:
+    twin = add_twin(database, profile_id)
+    second = next(one.id for one in take(database, DUE) if one.profile_id == twin)
+    epoch = claim(database, task_id, DUE)
+    assert claim(database, second, DUE) is None
+    with database.reading() as session:
+        assert tasks.waiting(session, DUE, 9) == []
+    assert [one.status for one in all_tasks(database, twin)] == ["pending", "pending"]
+    assert finish(database, task_id, epoch or 0, DUE + minutes(1))
+    with database.reading() as session:
+        assert tasks.waiting(session, DUE, 9) == [second]
+    assert claim(database, second, DUE) == 1
+
+
+def test_a_killed_run_of_another_profile_of_the_same_work_holds_up_nobody(
+    database: Database, profile_id: int, task_id: int
+) -> None:
+    second = ask(database, add_twin(database, profile_id))
+    claim(database, task_id, DUE, worker=killed_worker())
+    assert claim(database, second, DUE) == 1
+
+
+def test_of_many_profiles_of_the_same_work_one_runs(database: Database, profile_id: int) -> None:
+    due = [ask(database, profile_id), *(ask(database, add_twin(database, profile_id, f"p{n}")) for n in range(7))]
+    gate = threading.Barrier(8)
+    found: list[int | None] = []
+
+    def try_it(task_id: int) -> None:
+        gate.wait()
+        found.append(claim(database, task_id, NINE, worker=workers.me()))
+
+    threads = [threading.Thread(target=try_it, args=(one,)) for one in due]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(found, key=str) == [1, *[None] * 7]
+
+
+def test_profiles_of_another_entity_or_other_ends_run_beside_it(
+    database: Database, profile_id: int, task_id: int
+) -> None:
+    claim(database, task_id, DUE)
+    others = [add_twin(database, profile_id, "stock", entity="stock"), add_profile(database, "elsewhere")]
+    assert [claim(database, ask(database, one), DUE) for one in others] == [1, 1]
 
 
 def test_a_renewed_task_keeps_its_lease_and_shows_its_progress(database: Database, task_id: int) -> None:

@@ -18,7 +18,7 @@ from profiles.db import Database, DatabaseTrouble, now
 from profiles.models import Profile, Task
 from profiles.sync import Progress, Result
 from scheduler import tasks, worker
-from tests.scheduler.conftest import add_profile, all_tasks, claim, history
+from tests.scheduler.conftest import add_profile, add_twin, all_tasks, claim, finish, history
 from tests.scheduler.test_tasks import killed_worker
 
 Run = Callable[..., Result]
@@ -247,6 +247,52 @@ def test_run_now_is_refused_while_a_living_worker_runs_the_profile(
     assert f"task {task_id}, since 20" in str(caught.value)
     assert workers.me() in str(caught.value)
     assert len(all_tasks(database)) == 2
+
+
+def test_run_now_waits_for_another_profile_that_does_the_same_work(
+    database: Database, runs: Callable[[Run], None]
+) -> None:
+    runs(lambda *args, **told: result())
+    task_id = asked(database)
+    epoch = claim(database, task_id, now(), worker=workers.me())
+    twin = profile(database, add_twin(database, of(database, task_id).profile_id, at=now()))
+    told: list[str] = []
+
+    def hear(progress: Progress) -> None:
+        told.append(progress.text)
+        if len(told) == 1:
+            finish(database, task_id, epoch or 0, now())
+
+    assert worker.run_now(database, twin, "command line", progress=hear).status == "success"
+    assert told[0] == "Waiting for profile orders, which does the same work"
+
+
+def test_run_now_that_is_stopped_while_it_waits_leaves_no_task(database: Database, runs: Callable[[Run], None]) -> None:
+    runs(lambda *args, **told: pytest.fail("it ran"))
+    task_id = asked(database)
+    claim(database, task_id, now(), worker=workers.me())
+    twin = profile(database, add_twin(database, of(database, task_id).profile_id, at=now(), active=False))
+    stop = threading.Event()
+    stop.set()
+    with pytest.raises(worker.AlreadyRunning, match="was stopped while it waited for profile orders"):
+        worker.run_now(database, twin, "command line", stop=stop)
+    assert all_tasks(database, twin.id) == []
+
+
+def test_run_now_says_so_when_its_profile_is_deleted_while_it_waits(
+    database: Database, runs: Callable[[Run], None]
+) -> None:
+    runs(lambda *args, **told: pytest.fail("it ran"))
+    task_id = asked(database)
+    claim(database, task_id, now(), worker=workers.me())
+    twin = profile(database, add_twin(database, of(database, task_id).profile_id, at=now()))
+
+    def remove(progress: Progress) -> None:
+        with database.session() as session:
+            session.delete(session.get_one(Profile, twin.id))
+
+    with pytest.raises(StopRun, match=f"Profile {twin.name} was deleted"):
+        worker.run_now(database, twin, "command line", progress=remove)
 
 
 def test_run_now_is_not_held_up_by_a_run_that_was_killed_a_second_ago(
