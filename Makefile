@@ -17,12 +17,15 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 UNIT := $(wildcard tests/connector tests/profiles tests/scheduler tests/admin)
-# whole processes, killed and started again and again, thousands of odd inputs, the stand-ins themselves (besides, single tests
-# are marked slow): `make test` runs them
-SLOW := tests/admin/test_demo.py tests/admin/test_fuzz.py tests/admin/test_cli.py tests/scheduler/test_many_planners.py \
+# whole processes, killed and started again and again, thousands of odd inputs, the stand-ins themselves, the widest pages
+# (besides, single tests are marked slow): `make test` runs them
+SLOW := tests/scheduler/test_many_planners.py \
 	tests/scheduler/test_clock.py tests/profiles/test_machine.py tests/connector/test_papers_to_books.py \
 	$(addprefix tests/connector/plentyone/test_,exactly_once.py following.py) \
-	$(addprefix tests/connector/magento/test_,cursor.py matrix.py placing.py acting.py refunding.py)
+	$(addprefix tests/connector/magento/test_,cursor.py matrix.py placing.py acting.py refunding.py) \
+	$(wildcard tests/connector/refurbed/test_procedures_*.py) \
+	$(addprefix tests/admin/test_,demo.py fuzz.py cli.py records.py pages.py options.py procedures.py connections.py profiles.py \
+	users.py login.py)
 PYTEST := $(BIN)/python -m pytest -n auto --dist worksteal
 
 # without bytecode every test process compiles the tests anew, pytest's assertions too: 10 s each

@@ -17,6 +17,7 @@ from werkzeug.routing import IntegerConverter, Map
 from admin import auth, hooks
 from admin.views import base, errors, present, words
 from admin.views.all import all_views
+from admin.views.dashboard import own_things
 from profiles.db import Database, DatabaseTrouble, home
 
 POLICY = "; ".join(
@@ -56,7 +57,7 @@ def create_app(db: Database) -> Flask:
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=trusted, x_proto=trusted, x_host=0)  # type: ignore[method-assign]
     auth.protect(app, db, home())
     csrf = CSRFProtect(app)
-    words.register(app)
+    words.register(app, lambda: own_things(db))
     present.register(app)
     errors.register(app)
     app.jinja_env.globals.update(menu=base.menu, languages=words.LANGUAGES)

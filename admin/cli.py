@@ -451,7 +451,7 @@ def order(number: str, as_json: bool) -> None:
         show_json(story)
         return
     for record in story["records"]:
-        kind = f", {reports.kind(record)}" if record["kind"] else ""
+        kind = f", {reports.kind(record)}" if record.get("kind") else ""
         show(f"{record['profile']}{kind}: {record['status']}, {record['message'] or 'no message'}")
         refs = ", ".join(f"{key} {value}" for key, value in record["refs"].items() if value)
         show(f"source {record['source_id']}, target {record['target_id'] or 'none'}{f', {refs}' if refs else ''}")

@@ -219,6 +219,7 @@ def forget(session: Session, document: Document) -> None:
         row.mark = row.read_at = None
     for table in (models.Link, models.DataLog):
         session.execute(delete(table).where(table.connection_id.in_(ids)))
+    session.execute(delete(models.Written).where(models.Written.from_id.in_(ids)))
     session.execute(delete(models.Shared).where(models.Shared.connection_id.in_(ids)))
 
 

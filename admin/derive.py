@@ -18,14 +18,15 @@ from admin.views.inputs import (
     as_stored,
     draw,
     in_words,
+    lines_in_words,
     no_catalogues,
     parse,
     row_problems,
 )
 from admin.views.listing import Column
-from admin.views.words import _
+from admin.views.words import _, later
 from connector import Ref
-from connector.settings import Setting
+from connector.settings import GLOBAL, STORE, WEBSITE, Setting
 from profiles.secrets import HIDDEN
 
 
@@ -89,8 +90,10 @@ def groups(
     inherited: Mapping[str, Any] | None = None,
     origins: Mapping[str, str] | None = None,
     narrower: Mapping[str, Sequence[str]] | None = None,
+    level: str = GLOBAL,
 ) -> list[Group]:
-    """The sections of a form in their order. With `inherited`, each input offers "use default" and says what it is.
+    """The sections of a form in their order. With `inherited`, each input offers "use default" and says what it is;
+    what cannot be set at this `level` is shown with what holds.
 
     `narrower` names, for each setting, the scopes below this one that have a value of their own.
     """
@@ -99,9 +102,14 @@ def groups(
     beside |= {name: value for name, value in values.items() if value is not None}
     for one in settings:
         group = made.setdefault(one.section.code, Group(code=one.section.code, label=words(one.section.label)))
-        made_input = _setting(one, values, words, catalogues, problems or {}, inherited, origins or {}, beside)
-        group.inputs.append(replace(made_input, narrower=(narrower or {}).get(one.name, ())))
-    return list(made.values())
+        if level in one.scopes:
+            made_input = _setting(
+                one, values, words, catalogues, problems or {}, inherited, origins or {}, beside, level
+            )
+            group.inputs.append(replace(made_input, narrower=(narrower or {}).get(one.name, ())))
+        elif one.matters(beside):
+            group.inputs.append(_fixed(one, words, catalogues, inherited or {}, origins or {}))
+    return [group for group in made.values() if group.inputs]
 
 
 def input_name(one: Setting) -> str:
@@ -118,6 +126,7 @@ def _setting(
     inherited: Mapping[str, Any] | None,
     origins: Mapping[str, str],
     beside: Mapping[str, Any],
+    level: str,
 ) -> Input:
     own = values.get(one.name)
     fallback = one.default if inherited is None else inherited.get(one.name)
@@ -141,8 +150,8 @@ def _setting(
         made = replace(made, errors=(*made.errors, *(sentence for said in deeper for sentence in said)))
     if inherited is None:
         return made
-    made = replace(made, own=own is not None)
-    if not has_default(one, inherited.get(one.name), origins.get(one.name, DEFAULT)):
+    made = replace(made, own=own is not None, origin=DEFAULT)
+    if not has_default(inherited.get(one.name), origins.get(one.name, DEFAULT), level):
         return made
     return replace(
         made,
@@ -150,6 +159,29 @@ def _setting(
         origin=origins.get(one.name, DEFAULT),
         inherited=in_words(one.field, inherited.get(one.name), catalogues),
     )
+
+
+def _fixed(
+    one: Setting, words: Words, catalogues: Catalogues, holds: Mapping[str, Any], origins: Mapping[str, str]
+) -> Input:
+    """What cannot be set here: the value that holds, and where it is set instead."""
+    return Input(
+        name=input_name(one),
+        kind="fixed",
+        setting=one.name,
+        label=words(one.label),
+        help=words(one.help) if one.help else "",
+        value=lines_in_words(one.field, holds.get(one.name), catalogues),
+        origin=origins.get(one.name, DEFAULT),
+        hint=_SETTABLE.get(one.scopes, ""),
+    )
+
+
+_SETTABLE = {
+    (GLOBAL,): later("Can be set globally only."),
+    (GLOBAL, WEBSITE): later("Can be set globally and for websites only."),
+    (GLOBAL, STORE): later("Can be set globally and for stores only."),
+}
 
 
 def _with_errors(line: Line, name: str, problems: Mapping[str, Sequence[str]]) -> Line:
@@ -163,9 +195,10 @@ DEFAULT = "default"  # the origin of what no scope sets
 NOTHING: tuple[Any, ...] = (None, "", [], {})
 
 
-def has_default(one: Setting, inherited: Any, origin: str) -> bool:
-    """Whether "use default" means something: not where nothing is declared and no wider scope has a value."""
-    return origin != DEFAULT or inherited not in NOTHING
+def has_default(inherited: Any, origin: str, level: str) -> bool:
+    """Whether "use default" means something: in each scope that has a wider one, and globally where a default is
+    declared."""
+    return level != GLOBAL or origin != DEFAULT or inherited not in NOTHING
 
 
 def read_form(
@@ -194,13 +227,13 @@ def read_form(
     return values, problems
 
 
-def record_columns(entity: str, refs: Sequence[Ref], key_ref: str = "id", status: str = "") -> list[Column]:
+def record_columns(number_label: str, refs: Sequence[Ref], key_ref: str = "id", status: str = "") -> list[Column]:
     """The synchronisation tab: the source's ids, every id the target declares, and what became of the record.
 
     With the status of records that were not sent the message comes early: it is what one looks for then.
     """
     first = [
-        Column(key="number", label=_("{entity} ID", entity=entity), kind="record", sort="number"),
+        Column(key="number", label=number_label, kind="record", sort="number"),
         Column(key="customer", label=_("Customer ID"), sort="customer"),
         Column(key="status", label=_("Status"), kind="status", sort="status"),
     ]
@@ -236,9 +269,9 @@ def more_record_columns() -> list[Column]:
     ]
 
 
-def history_columns(entity: str, key_label: str) -> list[Column]:
+def history_columns(number_label: str, key_label: str) -> list[Column]:
     return [
-        Column(key="number", label=_("{entity} ID", entity=entity), kind="record"),
+        Column(key="number", label=number_label, kind="record"),
         Column(key="target_id", label=key_label, kind="id"),
         Column(key="status", label=_("Status"), kind="status"),
         Column(key="direction", label=_("Direction"), kind="word"),

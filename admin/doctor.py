@@ -194,9 +194,10 @@ def _backlog(session: Session) -> Finding:
 
 def _connections(session: Session) -> Finding:
     row = models.Connection
-    bad = session.scalars(select(row.name).where(row.check_ok.is_(False)).order_by(row.name)).all()
+    bad = session.execute(select(row.name, row.check_message).where(row.check_ok.is_(False)).order_by(row.name)).all()
     if bad:
-        said = f"the last test failed for {', '.join(bad)}. Run `connector check`."
+        why = " ".join(one.check_message for one in bad if one.check_message)
+        said = f"the last test failed for {', '.join(one.name for one in bad)}. Run `connector check`. {why}"
         return Finding(name="Connections", ok=False, message=said)
     count = session.scalar(select(func.count()).select_from(row)) or 0
     return Finding(name="Connections", ok=True, message=f"{count}, none with a failed test")

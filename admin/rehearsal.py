@@ -126,7 +126,7 @@ def _run(database: Database, run_id: int) -> None:
     try:
         with database.reading() as session:
             asked = session.get_one(DryRun, run_id)
-            profile_id, request = asked.profile_id, dict(asked.request)
+            profile_id, request, by = asked.profile_id, dict(asked.request), asked.asked_by
         result = sync.run(
             database,
             profile_id,
@@ -136,6 +136,7 @@ def _run(database: Database, run_id: int) -> None:
             stop=stopped,
             progress=pen.progress,
             planned=pen.line,
+            by=by,
         )
         status = TaskStatus.SUCCESS if result.could_run else TaskStatus.ERROR
         message, counts = result.message, result.counts

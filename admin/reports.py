@@ -14,9 +14,9 @@ from sqlalchemy.orm import Session
 
 from admin.configuration import Unknown, near
 from admin.screen import show_json
-from admin.views.present import KINDS
 from profiles import history as asked
 from profiles import models
+from profiles.history import KINDS
 from profiles.sync import Result
 
 FIELD = re.compile(r"[a-z]\w*([_.\[]|\s(is missing|should be)\b)")  # of a payload: names keep their small letters
@@ -29,7 +29,7 @@ def result(made: Result) -> dict[str, Any]:
     return {
         "status": made.status,
         "message": made.message,
-        "counts": {name: made.counts.get(name, 0) for name in COUNTS},
+        "counts": {**dict.fromkeys(COUNTS, 0), **made.counts},
         "seconds": round(made.seconds, 3),
         "calls": made.calls,
     }
@@ -50,7 +50,8 @@ def records(session: Session, profile_id: int, status: str | None = None) -> Ite
 
 
 def _record(row: models.SyncRecord) -> dict[str, Any]:
-    keys = ("source_id", "source_number", "target_id", "kind", "status", "message", "attempts")
+    """The `kind` only of what is none: a delivery, a credit note."""
+    keys = ("source_id", "source_number", "target_id", *(["kind"] if row.kind else []), "status", "message", "attempts")
     return {**_values(row, keys), "refs": row.refs or {}, "updated_at": row.updated_at}
 
 
@@ -71,7 +72,8 @@ def bare(message: str | None, number: str | None) -> str:
 
 def kind(one: dict[str, Any]) -> str:
     """What belongs to a sale in a word ("delivery", "credit note"); empty for the sale itself."""
-    return KINDS.get(one["kind"], one["kind"]) if one["kind"] else ""
+    code = one.get("kind")
+    return KINDS.get(code, code) if code else ""
 
 
 def cells(one: dict[str, Any], keys: Iterable[str]) -> tuple[Any, ...]:
@@ -116,7 +118,10 @@ def failures(session: Session, profile_id: int) -> list[Failures]:
 LINE = ("created_at", "source_id", "source_number", "target_id", "status", "direction", "message", "task_id")
 FACTS = ("store", "source_status", "customer", "amount", "setting", "next_attempt_at", "created_at")
 TASK = ("id", "status", "job_code", "asked_by", "scheduled_at", "executed_at", "finished_at", "message")
-CALL = ("created_at", "identifier", "method", "path", "status", "seconds", "error", "request", "response", "task_id")
+CALL = (
+    "created_at", "identifier", "method", "path", "status", "seconds", "error", "request", "response", "task_id",
+    "dry_run_by",
+)  # fmt: skip
 
 
 def history(session: Session, profile_id: int) -> list[dict[str, Any]]:

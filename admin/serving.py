@@ -9,11 +9,8 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext, suppress
 
-import waitress
-
 from admin.screen import Refused, say
 from profiles.db import Database
-from scheduler.clock import Clock
 
 log = logging.getLogger(__name__)
 
@@ -28,6 +25,8 @@ def serve_pages(
     database: Database, host: str, port: int, *, clock: bool = True, told: Callable[[str], None] = open_in_browser
 ) -> None:
     """Serve the pages until a signal comes; with `clock` profiles run as well. `told` is given the address."""
+    import waitress  # only here, as the clock below: every command would wait for them
+
     from admin import create_app
 
     application = create_app(database)
@@ -75,6 +74,8 @@ def schedule(database: Database) -> None:
 @contextmanager
 def ticking(database: Database, served: str | None = None) -> Iterator[None]:
     """The clock, started and stopped; its heartbeat says where this process serves pages."""
+    from scheduler.clock import Clock
+
     clock = Clock(database, address=served)
     clock.start()
     try:

@@ -91,6 +91,7 @@ def test_a_connector_folder_imports_the_face_and_itself() -> None:
         "connector.settings",
         "connector.client",
         "connector.errors",
+        "connector.fields",
         "connector.base",
         "connector.procedures",
     }

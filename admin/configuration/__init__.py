@@ -25,16 +25,19 @@ from admin.configuration.document import (
     Wrong,
     near,
 )
-from admin.configuration.doubts import doubts_of
+from admin.configuration.doubts import doubts_of, doubts_of_account, doubts_of_procedures
 from admin.configuration.exporting import export
 from admin.configuration.lookup import Unknown, connection, profile, systems
 from admin.configuration.profiles import DIRECTIONS, ProfilePlan
 from admin.configuration.reading import read, scan
 from admin.configuration.references import Spot, by_scope, profile_settings, secret_spots
-from admin.configuration.words import listed, subject
+from admin.configuration.words import subject
 from connector import registry
 from profiles import models
+from profiles.events import ENTITY, declared
+from profiles.ledger import keep_written
 from profiles.secrets import REFERENCE, unseal
+from scheduler.rows import lock_profile, lock_work
 
 __all__ = [
     "DIRECTIONS",
@@ -66,8 +69,12 @@ __all__ = [
 def save_connection(
     session: Session, spec: ConnectionSpec, by: str | None = None, *, now_called: str | None = None
 ) -> list[str]:
-    """Check and store a connection; what changed, in words. `now_called` is its name before it is renamed."""
-    return _saved(session, ConnectionPlan(session, spec, now_called=now_called), by)
+    """Check and store a connection; what changed, in words. `now_called` is its name before it is renamed. Where a file
+    raises a doubt, a person who chooses is told at once that the collected list has no such value."""
+    plan = ConnectionPlan(session, spec, now_called=now_called)
+    if plan.stored is not None:
+        plan.faults += doubts_of_account(session, plan.stored, plan.chosen_anew)
+    return _saved(session, plan, by)
 
 
 def save_profile(
@@ -93,7 +100,7 @@ def delete_connection(session: Session, name: str, by: str | None = None) -> lis
     if said := kept_by_rule(session, row):
         raise Wrong([Fault("", said, subject("connection", name))])
     if users:
-        said = f"It is used by {listed(users)}. Change or delete {'it' if len(users) == 1 else 'them'} first."
+        said = f"It is used by {', '.join(map(repr, users))}: change or delete what uses it first."
         raise Wrong([Fault("", said, subject("connection", name))])
     before = {"connector": row.connector, "base_url": row.base_url}
     audit.note(session, by, "deleted", "connection", row.name, subject_id=row.id, before=before)
@@ -103,7 +110,8 @@ def delete_connection(session: Session, name: str, by: str | None = None) -> lis
 
 
 def kept_by_rule(session: Session, row: models.Connection) -> str | None:
-    """Why the system's own rule keeps an account: it is active, or records came from it."""
+    """Why the system's own rule keeps an account: it is active, or records came from it. They are counted by the account:
+    what a profile wrote that is deleted counts as well, and once where another profile knows it by now."""
     try:
         bound = registry.connector(row.connector).deleted_inactive
     except LookupError:
@@ -112,16 +120,24 @@ def kept_by_rule(session: Session, row: models.Connection) -> str | None:
         return None
     if row.active:
         return "It is active. Deactivate it first: only an inactive account can be deleted."
-    mine = select(models.Profile.id).where(models.Profile.from_id == row.id)
-    orders = session.scalar(select(func.count()).where(models.SyncRecord.profile_id.in_(mine))) or 0
+    profile, record, written = models.Profile, models.SyncRecord, models.Written
+    # a return bears the number of its order: that is one order
+    known = select(func.coalesce(record.source_number, record.source_id)).join(profile, profile.id == record.profile_id)
+    gone = select(func.coalesce(written.source_number, written.source_id)).where(written.from_id == row.id)
+    both = known.where(profile.from_id == row.id).union(gone).subquery()
+    orders = session.scalar(select(func.count()).select_from(both)) or 0
+    if orders == 1:
+        return "1 order is connected with it, so it cannot be deleted."
     if orders:
-        return f"{orders} {'order is' if orders == 1 else 'orders are'} connected with it, so it cannot be deleted."
+        return f"{orders} orders are connected with it, so it cannot be deleted."
     return None
 
 
 def delete_profile(session: Session, name: str, by: str | None = None) -> list[str]:
-    """With its tasks, records and history. Refused while it runs."""
+    """With its tasks, records and history; which records it wrote stays known. Refused while it runs."""
     row = profile(session, name)
+    lock_profile(session, row.id)
+    lock_work(session, row.id)  # nobody begins a run between this look and the end
     running = select(exists().where(models.Task.profile_id == row.id, models.Task.status == "processing"))
     if session.scalar(running):
         raise Wrong([Fault("", "It is running now. Stop the run first.", subject("profile", name))])
@@ -129,6 +145,7 @@ def delete_profile(session: Session, name: str, by: str | None = None) -> list[s
     before: dict[str, Any] = {"entity": row.entity, "direction": row.direction, "from": ends[0], "to": ends[1]}
     before |= {"active": row.active, "cron": row.cron, "timezone": row.timezone}
     audit.note(session, by, "deleted", "profile", row.name, subject_id=row.id, before=before)
+    keep_written(session, row)
     session.delete(row)
     session.flush()
     return [f"{subject('profile', name)}: deleted"]
@@ -172,10 +189,17 @@ def doubts(session: Session, text: str) -> list[Fault]:
     document = read(text)
     rows = {one.name: one for one in session.scalars(select(models.Connection))}
     found: list[Fault] = []
+    for number, account in enumerate(document.connections):
+        if account.name in rows:
+            told = doubts_of_account(session, rows[account.name], account.credentials or {})
+            found += [document.locate(one, f"connections.{number}") for one in told]
     for number, spec in enumerate(document.profiles):
         if spec.source in rows and spec.target in rows:
             ends = (rows[spec.source], rows[spec.target])
             told = doubts_of(session, spec.name, ends, spec.entity, spec.settings)
+            if spec.procedures and spec.entity == ENTITY:
+                offered = declared(*(one.connector for one in ends))
+                told += doubts_of_procedures(session, spec.name, ends[0], spec.procedures, offered)
             found += [document.locate(one, f"profiles.{number}") for one in told]
     return found
 

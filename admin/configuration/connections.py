@@ -102,7 +102,7 @@ class ConnectionPlan:
         for name, value in (self.spec.credentials or {}).items():
             one = self.settings.get(name)
             if one is None:
-                hint = near(name, self.settings) or f" Known are {', '.join(self.settings)}."
+                hint = near(name, self.settings) or f" Known are: {', '.join(self.settings)}."
                 self._fault(f"credentials.{name}", f"{self.spec.connector} has no such setting.{hint}")
             elif value == HIDDEN and name not in self._before:
                 self._fault(f"credentials.{name}", "No value is stored that could be kept. Enter it.")
@@ -130,6 +130,11 @@ class ConnectionPlan:
             if needed and kept.get(one.name) in (None, "") and one.name not in given:
                 self._fault(f"credentials.{one.name}", f"{one.label} is missing.")
         return {name: kept[name] for name in self.settings if kept.get(name) not in (None, "")}
+
+    @property
+    def chosen_anew(self) -> dict[str, Any]:
+        """What is not as it was stored."""
+        return {name: value for name, value in self.credentials.items() if self._before.get(name) != value}
 
     def _matters(self, one: Setting, values: Mapping[str, Any]) -> bool:
         """Whether it is used beside the values of the others."""

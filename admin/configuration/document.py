@@ -106,4 +106,6 @@ def near(given: object, known: Iterable[str]) -> str:
     found = get_close_matches(str(given), names, 1) or [
         lower[one] for one in get_close_matches(str(given).lower(), lower, 1)
     ]
-    return f" Did you mean {found[0]!r}?" if found else ""
+    if not found:
+        return ""
+    return f" Did you mean {found[0]!r}?"

@@ -1,10 +1,10 @@
-"""Values of a profile that the collected lists do not know. They may be newer than the lists, so nothing is refused here:
-whoever applies a file is told, and a run refuses what its target does not have before it sends anything.
+"""Values of a profile or an account that the collected lists do not know. They may be newer than the lists, so nothing is
+refused here: whoever applies a file is told, and a run refuses what its target does not have before it sends anything.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from marshmallow import fields
@@ -12,12 +12,14 @@ from marshmallow.fields import Field
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from admin.configuration.document import Fault, near
+from admin.configuration.document import Fault, ProcedureSpec, near
+from admin.configuration.procedures import NUMBER, Values
 from admin.configuration.references import by_path, profile_settings
 from admin.configuration.words import subject
 from connector import registry
-from connector.settings import Choice, ValueMap, ident
+from connector.settings import Choice, ValueMap, declared, ident
 from profiles import models
+from profiles.events import Declared
 
 SCOPES = {"websites": "website", "stores": "store"}  # parts of the settings, and the source's lists of their codes
 
@@ -37,19 +39,52 @@ def doubts_of(
     for path, values in by_path(settings):
         at = ".".join(("settings", *path))
         if len(path) == 2:
-            ask(at, "source", SCOPES[path[0]], path[1], " These settings apply to nothing.")
+            ask(at, "source", SCOPES[path[0]], path[1], hint=" These settings apply to nothing.")
         for key, value in values.items():
             for where, side, kind, chosen in _chosen(known.get(key), value, f"{at}.{key}"):
                 ask(where, side, kind, chosen)
     return faults
 
 
+def doubts_of_account(session: Session, row: models.Connection, settings: Mapping[str, Any]) -> list[Fault]:
+    """The same of an account's settings, which choose from its own lists."""
+    try:
+        known = declared(registry.connector(row.connector).Settings)
+    except LookupError:
+        return []
+    lists = _Lists(session, {"own": row})
+    faults: list[Fault] = []
+    for one in known:
+        for where, side, kind, chosen in _chosen(one.field, settings.get(one.name), f"credentials.{one.name}"):
+            if side in lists.ends and (said := lists.doubt(side, kind, chosen)):
+                faults.append(Fault(where, said, subject("connection", row.name)))
+    return faults
+
+
+def doubts_of_procedures(
+    session: Session, profile: str, source: models.Connection, specs: Sequence[ProcedureSpec], told: Declared
+) -> list[Fault]:
+    """The same of event procedures, which choose statuses and filters from the lists of the watched system."""
+    lists, values = _Lists(session, {"source": source}), Values(session, source.name, told)
+    faults: list[Fault] = []
+    for number, spec in enumerate(specs):
+        event = told.events.get(spec.event)
+        asked = [("status", event.kind, one) for one in spec.status if event is not None and NUMBER.match(one)]
+        for code, given in spec.filters.items():
+            kind = told.filters[code].kind if code in told.filters else None
+            asked += [(f"filters.{code}", kind, values.id(code, one)) for one in given]
+        for path, kind, value in asked:
+            if kind is not None and (said := lists.doubt("source", kind, value)):
+                faults.append(Fault(f"procedures.{number}.{path}", said, subject("profile", profile)))
+    return faults
+
+
 class _Lists:
-    """What was collected of both connections. Lists that are learned from records know no value that is wrong."""
+    """What was collected of the connections. Lists that are learned from records know no value that is wrong."""
 
     def __init__(self, session: Session, ends: Mapping[str, models.Connection]) -> None:
         self._session = session
-        self._ends = ends
+        self.ends = ends
         self._found: dict[tuple[str, str], dict[str, str]] = {}
 
     def doubt(self, side: str, kind: str, value: Any) -> str | None:
@@ -57,12 +92,12 @@ class _Lists:
         entries = self._entries(side, kind)
         if label is None or not entries or value in (None, "") or ident(value) in entries:
             return None
-        name = self._ends[side].name
+        name = self.ends[side].name
         return f"{value!r} is not among the lists of {name} ({label}).{near(value, entries.values())}"
 
     def _label(self, side: str, kind: str) -> str | None:
         try:
-            listed = registry.connector(self._ends[side].connector).catalogues
+            listed = registry.connector(self.ends[side].connector).catalogues
         except LookupError:
             return None
         return next((one.label for one in listed if one.kind == kind and not one.learned), None)
@@ -70,7 +105,7 @@ class _Lists:
     def _entries(self, side: str, kind: str) -> dict[str, str]:
         if (side, kind) not in self._found:
             entry = models.CatalogueEntry
-            asked = select(entry.entry).where(entry.connection_id == self._ends[side].id, entry.kind == kind)
+            asked = select(entry.entry).where(entry.connection_id == self.ends[side].id, entry.kind == kind)
             self._found[side, kind] = {ident(one): one for one in self._session.scalars(asked)}
         return self._found[side, kind]
 

@@ -15,8 +15,9 @@ from connector.procedures import STATUS
 from connector.settings import Problem, declared, ident, load, to_json
 from profiles import models
 from profiles.db import now
-from profiles.events import Declared
+from profiles.events import Declared, short_names
 
+NUMBER = re.compile(r"\d+(?:\.\d+)?$")
 STATUSES = re.compile(r"\s*(\d+(?:\.\d+)?)\s*(?:[-–]\s*(\d+(?:\.\d+)?))?\s*$")
 FIELDS = ("active", "event", "status", "filters", "procedure", "settings")
 
@@ -31,8 +32,10 @@ class Procedures:
         specs: Sequence[ProcedureSpec] | None,
         told: Declared | None,
         subject: str,
+        source: str = "",
     ) -> None:
         self.faults: list[Fault] = []
+        self.values = Values(session, source, told)
         self.subject = subject
         self.told = told
         row = models.EventProcedure
@@ -62,7 +65,7 @@ class Procedures:
             "active": spec.active,
             "event": spec.event,
             "status": list(self._statuses(at, spec)),
-            "filters": {code: [ident(one) for one in values] for code, values in spec.filters.items() if values},
+            "filters": {code: self._filter(at, code, values) for code, values in spec.filters.items() if values},
             "procedure": spec.procedure,
             "settings": dict(spec.settings),
         }
@@ -77,7 +80,7 @@ class Procedures:
                 self._fault(
                     f"{at}.{path}",
                     f"There is no {path.partition('.')[0].rstrip('s')} {code!r}.{near(code, known)} "
-                    f"Known are {', '.join(known)}.",
+                    f"Known are: {', '.join(known)}.",
                 )
         self._check_choices(at, spec)
         found = self.told.procedures.get(spec.procedure)
@@ -92,6 +95,16 @@ class Procedures:
                     self._fault(f"{at}.settings.{one.name}", f"{one.label} is missing.")
         return made
 
+    def _filter(self, at: str, code: str, values: Sequence[str]) -> list[str]:
+        """The values as they are compared. Whether a list has them is not asked: it may be collected later."""
+        made = [self.values.id(code, one) for one in values]
+        for value, id in zip(values, made, strict=True):
+            if self.values.no_number(code, id):
+                ways = ", nor one of the short names of its list" if self.values.named(code) else ""
+                said = f"{value!r} is not a number, as the ids of this list are{ways}."
+                self._fault(f"{at}.filters.{code}", said)
+        return made
+
     def _check_choices(self, at: str, spec: ProcedureSpec) -> None:
         """The filters with fixed choices; those of a catalogue may name what is collected later."""
         for code, values in spec.filters.items():
@@ -99,7 +112,7 @@ class Procedures:
             for value in values:
                 if known and ident(value) not in known:
                     self._fault(
-                        f"{at}.filters.{code}", f"{value!r} is none of {', '.join(sorted(known))}.{near(value, known)}"
+                        f"{at}.filters.{code}", f"{value!r} is none of: {', '.join(sorted(known))}.{near(value, known)}"
                     )
 
     def _filter_of(self, code: str) -> bool:
@@ -113,6 +126,8 @@ class Procedures:
             found = STATUSES.match(one)
             if found is None:
                 yield one.strip()  # a system may name its statuses in words
+                if self.told is not None and self.told.numbered:
+                    self._fault(f"{at}.status", f"{one!r} is not a status: a number, or a range as 7-7.99.")
                 continue
             low, high = found.groups()
             if high is not None and float(high) < float(low):
@@ -168,6 +183,39 @@ class Procedures:
             found.name, found.position, found.updated_at = spec.name, position, moment
             for key in FIELDS:
                 setattr(found, key, values[key])
+
+
+class Values:
+    """The values that people may give to filters of one watched connection, and the lists that they are from."""
+
+    def __init__(self, session: Session, source: str, told: Declared | None) -> None:
+        self._session = session
+        self._source = source
+        self._told = told
+        self._short: dict[str, Mapping[str, str]] = {}
+
+    def named(self, code: str) -> bool:
+        """Whether people may write something else than ids."""
+        return self._told is not None and code in self._told.filters and bool(self._told.filters[code].also)
+
+    def no_number(self, code: str, value: str) -> bool:
+        """Whether it can be no id of the list, whatever was collected. A short name may be, until the list is."""
+        one = self._told.filters.get(code) if self._told is not None and self._told.numbered else None
+        if one is None or one.kind is None or NUMBER.match(value):
+            return False
+        return not (self.named(code) and value.isalpha() and not self._names(code))
+
+    def id(self, code: str, value: str) -> str:
+        """An id as it is compared: of the entry that bears this short name, else what was given."""
+        found = self._names(code).get(value.strip().upper()) if self.named(code) else None
+        return found or ident(value)
+
+    def _names(self, code: str) -> Mapping[str, str]:
+        if code not in self._short:
+            assert self._told is not None
+            row = self._session.scalar(select(models.Connection.id).where(models.Connection.name == self._source))
+            self._short[code] = short_names(self._session, row or 0, self._told.filters[code])
+        return self._short[code]
 
 
 def _values(row: models.EventProcedure) -> dict[str, Any]:

@@ -55,12 +55,13 @@ class ProfilePlan:
         if called != spec.name and session.scalar(taken):
             self._fault("name", "Another profile has this name.")
         if spec.direction not in DIRECTIONS:
-            known = " or ".join(DIRECTIONS)
-            self._fault("direction", f"It must be {known}, not {spec.direction!r}.{near(spec.direction, DIRECTIONS)}")
+            hint = near(spec.direction, DIRECTIONS)
+            self._fault("direction", f"It must be export or import, not {spec.direction!r}.{hint}")
         self._check_time()
         self._known: dict[str, Field[Any]] = {}
         self.settings = self._checked_settings(systems)
-        self.procedures = Procedures(session, self.stored, spec.procedures, self._offered(systems), self.subject)
+        told = self._offered(systems)
+        self.procedures = Procedures(session, self.stored, spec.procedures, told, self.subject, spec.source)
         self.faults += self.procedures.faults
         self._before = self._stored_fields(session)
         self._check_move(session)
@@ -179,13 +180,19 @@ class ProfilePlan:
         }
 
     def _check_move(self, session: Session) -> None:
-        """A profile with records keeps its ends: their keys mean something at these two systems only."""
+        """A profile with records keeps its ends: their keys mean something at these two systems only. One that runs
+        keeps them too: what it does, no other profile may do meanwhile."""
         if self.stored is None:
             return
         moved = [key for key in ("entity", "from", "to") if self._before[key] != self._fields()[key]]
-        if moved and session.scalar(select(exists().where(models.SyncRecord.profile_id == self.stored.id))):
+        records = exists().where(models.SyncRecord.profile_id == self.stored.id)
+        running = exists().where(models.Task.profile_id == self.stored.id, models.Task.status == "processing")
+        if moved and session.scalar(select(records)):
             for key in moved:
                 self._fault(key, "It cannot be changed: the profile has records already. Make a new profile.")
+        elif moved and session.scalar(select(running)):
+            for key in moved:
+                self._fault(key, "It cannot be changed: the profile is running now. Stop the run first.")
 
     def _changes(self) -> list[str]:
         if self.stored is None:

@@ -150,7 +150,7 @@ class _Reading:
     def only(self, path: Path, values: Mapping[str, Any], known: tuple[str, ...]) -> None:
         for key in values:
             if key not in known:
-                hint = near(key, known) or f" Known are {', '.join(known)}."
+                hint = near(key, known) or f" Known are: {', '.join(known)}."
                 self.fault((*path, key), f"The key {key!r} is not known here.{hint}")
 
     def items(self, key: str, values: Mapping[str, Any]) -> Iterator[tuple[Path, dict[str, Any]]]:
@@ -185,7 +185,7 @@ class _Reading:
         elif given and given.strip():
             return given.strip()
         elif default is None:
-            self.fault((*path, key), f"The key {key} is {'missing' if given is None else 'empty'}.")
+            self.fault((*path, key), f"The key {key} is missing." if given is None else f"The key {key} is empty.")
         return default or ""
 
     def connection(self, path: Path, values: Mapping[str, Any]) -> ConnectionSpec:
@@ -289,8 +289,12 @@ def _kind(value: Any) -> str:
         return "keys and values"
     if isinstance(value, list):
         return "a list"
-    return "a text" if isinstance(value, str) else json.dumps(value)
+    if isinstance(value, str):
+        return "a text"
+    return json.dumps(value)
 
 
 def _quote(value: Any) -> str:
-    return " Put it in quotes." if isinstance(value, bool | int | float) else ""
+    if isinstance(value, bool | int | float):
+        return " Put it in quotes."
+    return ""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from profiles.secrets import HIDDEN
@@ -11,15 +11,17 @@ from profiles.secrets import HIDDEN
 LONGEST_NAME = 128
 
 
-def name_problems(name: str) -> Iterator[str]:
+def name_problems(name: str) -> list[str]:
+    problems = []
     if not name.strip():
-        yield "A name is needed."
+        problems.append("A name is needed.")
     elif name != name.strip():
-        yield "The name must not begin or end with a blank."
+        problems.append("The name must not begin or end with a blank.")
     if len(name) > LONGEST_NAME:
-        yield f"The name is longer than {LONGEST_NAME} characters."
+        problems.append(f"The name is longer than {LONGEST_NAME} characters.")
     if not name.isprintable():
-        yield "The name holds characters that cannot be printed."
+        problems.append("The name holds characters that cannot be printed.")
+    return problems
 
 
 _ABSENT = object()
@@ -56,8 +58,3 @@ def plain(value: Any) -> str:
 
 def subject(kind: str, name: str) -> str:
     return f"{kind} {name!r}"
-
-
-def listed(names: Iterable[str]) -> str:
-    *first, last = [repr(name) for name in names]
-    return f"{', '.join(first)} and {last}" if first else last

@@ -86,11 +86,17 @@ document.addEventListener("change", (event) => {
 });
 for (const form of document.querySelectorAll("form[data-rows]")) count(form);
 
-// a long message opens on a click
+// a message that is longer than its cell opens on a click or by Enter
 document.addEventListener("click", (event) => {
   const message = event.target.closest(".message");
   if (message && !getSelection().toString()) message.classList.toggle("open");
 });
+document.addEventListener("keydown", (event) => {
+  if (event.key === "Enter" && event.target.matches(".message")) event.target.classList.toggle("open");
+});
+for (const message of document.querySelectorAll(".message")) {
+  if (message.scrollHeight > message.clientHeight + 1) message.tabIndex = 0;
+}
 
 document.addEventListener("submit", (event) => {
   const button = event.submitter;
@@ -117,13 +123,62 @@ document.addEventListener("change", (event) => {
 
 // the connection to the host: its loss is said at the top of the page, and its return
 const lost = document.querySelector("[data-lost]");
+const unsent = document.querySelector("[data-unsent]"); // said besides where a form could not be sent
+const back = document.querySelector("[data-back]");
 let away = false;
 
 function reached(yes) {
-  if (!lost || away === !yes) return;
+  if (away === !yes) return;
   away = !yes;
+  if (!lost) return;
   lost.hidden = yes;
+  if (yes && !unsent.hidden) {
+    unsent.hidden = true;
+    back.hidden = false;
+  }
 }
+
+// whether the host answers; a small file is asked for, past the browser's own copy
+async function probe() {
+  try {
+    const answer = await fetch(document.querySelector("link[rel=icon]").href, { method: "HEAD", cache: "no-store", signal: AbortSignal.timeout(8000) });
+    reached(answer.status < 502);
+  } catch {
+    reached(false);
+  }
+  return !away;
+}
+setInterval(() => {
+  if (away) probe();
+}, 3000);
+
+// a long form whose host is away would be lost with its page: the host is asked before it is sent
+const cleared = new WeakSet();
+const probing = new WeakSet();
+addEventListener(
+  "submit",
+  async (event) => {
+    const form = event.target;
+    const button = event.submitter;
+    if (form.getAttribute("method") !== "post" || cleared.has(form) || (!away && !form.matches("[data-guard]"))) return;
+    event.preventDefault();
+    event.stopImmediatePropagation();
+    if (probing.has(form)) return;
+    probing.add(form);
+    const there = await probe();
+    probing.delete(form);
+    if (back) back.hidden = true;
+    if (there) {
+      cleared.add(form);
+      form.requestSubmit(button);
+      cleared.delete(form);
+    } else if (lost) {
+      (form.closest("dialog") || document.getElementById("main")).prepend(lost, back);
+      unsent.hidden = false;
+    }
+  },
+  true,
+);
 
 // asks the host for JSON; undefined while it is away. Others use it too: window.host.ask
 async function ask(address, options = {}) {
@@ -156,8 +211,8 @@ for (const part of document.querySelectorAll("[data-poll]")) {
   };
   setInterval(look, Number(part.dataset.every || 5) * 1000);
 }
-window.addEventListener("offline", () => reached(false));
-window.addEventListener("online", () => reached(true));
+window.addEventListener("offline", probe);
+window.addEventListener("online", probe);
 
 // where tabs are wider than the window, the one that is shown is in sight
 for (const tab of document.querySelectorAll(".tabs a[aria-current]")) {

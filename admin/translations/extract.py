@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import ast
 import io
+import re
 import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -34,12 +35,16 @@ WORDS = {"_": None, "later": None, "n_": (1, 2)}
 SAYING = {
     "RecordFailed", "SkipRecord", "StopRun", "RetryLater", "InDoubt", "Unreachable", "AccessDenied", "MissingSecret",
     "DatabaseTrouble", "CronProblem", "Missing", "note", "end", "_because", "append", "setdefault", "_fault", "Refused",
-    "once",
+    "once", "Fault", "fault", "ValueError", "LookupError",
+    "NewConnectionError", "_lost", "_unsure",
 }  # fmt: skip
+HINT = re.compile(r"(?<=\.)\{\w\}(?: |$)")  # a place for one more sentence, or for none
+TITLE = re.compile(r"[A-Z]+[a-z]*(?: .+)?")
+SENTENCE = re.compile(r"[A-Za-z]\w*(?: [^\\|*]+){4,}\.")
 DIRECTIONS = ("export", "import")
 ENTITIES = ("order", "return", "event")
-KEYWORDS = {"message", "said", "error", "reason"}
-NAMES = {"said", "message", "text", "told", "what", "items", "paid", "remark"}
+KEYWORDS = {"message", "said", "error", "reason", "hint"}
+NAMES = {"said", "message", "text", "told", "what", "items", "paid", "remark", "hint"}
 
 
 def main() -> int:
@@ -63,7 +68,7 @@ def catalogues() -> Iterator[tuple[Path, list[str]]]:
         *(one.label for one in EVENTS),
         *(ORDER_TYPE.label, *(label for _, label in ORDER_TYPES)),
     ]
-    for folder in (ROOT / "profiles", ROOT / "scheduler", ROOT / "connector"):
+    for folder in (ROOT / "profiles", ROOT / "scheduler", ROOT / "connector", PAGES / "configuration"):
         for file in sorted(folder.glob("*.py")):
             ours += sentences(file)
     yield PAGES / "translations", _once(ours)
@@ -136,12 +141,18 @@ def _declared(connector: Any) -> Iterator[str]:
 
 
 def sentences(file: Path) -> Iterator[str]:
-    """Texts that this module may store: what it raises, notes and finds."""
-    for node in ast.walk(ast.parse(file.read_text())):
+    """Texts that this module may store: what it raises, notes and finds, and the whole sentences of its tables."""
+    tree = ast.parse(file.read_text())
+    for table in tree.body:
+        if isinstance(table, ast.Assign | ast.AnnAssign) and table.value is not None:
+            for node in ast.walk(table.value):
+                yield from (text for text in _text(node) if SENTENCE.fullmatch(text))
+                yield from _name_of_finding(node, tree)
+    for node in ast.walk(tree):
         if isinstance(node, ast.Call):
             name = getattr(node.func, "id", None) or getattr(node.func, "attr", "")
             if name in SAYING:
-                for argument in node.args[:2]:
+                for argument in node.args[:4]:
                     yield from _text(argument)
             for keyword in node.keywords:
                 if keyword.arg in KEYWORDS:
@@ -159,6 +170,17 @@ def sentences(file: Path) -> Iterator[str]:
             yield from _text(node.value)
 
 
+def _name_of_finding(node: ast.AST, tree: ast.Module) -> Iterator[str]:
+    """What a row of a table calls its check ("Contacts"), in modules that make findings."""
+    finds = any(
+        isinstance(one, ast.ImportFrom) and any(each.name == "Finding" for each in one.names) for one in tree.body
+    )
+    if finds and isinstance(node, ast.Tuple) and node.elts and isinstance(node.elts[0], ast.Constant):
+        name = node.elts[0].value
+        if isinstance(name, str) and TITLE.fullmatch(name):
+            yield name
+
+
 def _plain(text: str) -> str:
     """Without braces but {input}, which marshmallow fills with what was typed."""
     return "{input}".join(part.replace("{", "(").replace("}", ")") for part in text.split("{input}"))
@@ -168,6 +190,11 @@ def _text(node: ast.AST | None) -> Iterator[str]:
     if isinstance(node, ast.Constant) and isinstance(node.value, str):
         if " " in node.value.strip():
             yield node.value
+    elif isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in ("get", "strip"):
+        yield from _text(node.func.value)
+    elif isinstance(node, ast.Dict):
+        for value in node.values:
+            yield from _text(value)
     elif isinstance(node, ast.IfExp):
         yield from _text(node.body)
         yield from _text(node.orelse)
@@ -182,8 +209,9 @@ def _text(node: ast.AST | None) -> Iterator[str]:
         made = "".join(
             _plain(str(part.value)) if isinstance(part, ast.Constant) else f"{{{next(places)}}}" for part in node.values
         )
-        if " " in made.strip():
-            yield made
+        for one in HINT.split(made):  # what is said behind it has a blank of its own
+            if " " in one.strip():
+                yield one
 
 
 # files

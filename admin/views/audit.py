@@ -17,7 +17,8 @@ from admin import auth
 from admin.audit import COMMAND_LINE
 from admin.views.base import View, expose
 from admin.views.listing import clean, fetch, like, newest_only
-from admin.views.words import _, later
+from admin.views.present import zone
+from admin.views.words import _, later, zone_here
 from profiles.models import Audit, Connection, Profile, SyncRecord, Task, User
 
 FIRST_DAY, LAST_DAY = date(1970, 1, 1), date(9990, 12, 31)
@@ -225,13 +226,13 @@ def _day(given: str | None) -> date | None:
 def _between(
     session: Session, query: Select[*tuple[Any, ...]], since: date | None, until: date | None
 ) -> Select[*tuple[Any, ...]]:
-    """Lines of these days (UTC). The index of times finds the ids, so that the list is still paged by id."""
+    """Lines of these days. The index of times finds the ids, so that the list is still paged by id."""
     if since:
-        start = datetime.combine(since, time(), UTC)
+        start = datetime.combine(since, time(), zone(zone_here())).astimezone(UTC)
         first = select(Audit.id).where(Audit.created_at >= start - SLACK).order_by(Audit.created_at).limit(1)
         query = query.where(Audit.created_at >= start, Audit.id >= (session.scalar(first) or 0))
     if until:
-        end = datetime.combine(until + timedelta(days=1), time(), UTC)
+        end = datetime.combine(until + timedelta(days=1), time(), zone(zone_here())).astimezone(UTC)
         last = select(Audit.id).where(Audit.created_at < end + SLACK).order_by(Audit.created_at.desc()).limit(1)
         query = query.where(Audit.created_at < end, Audit.id <= (session.scalar(last) or 0))
     return query

@@ -11,8 +11,9 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from admin.views.frame import entity_word
+from admin.views.present import exact
 from admin.views.profile import End, ends, pairs
-from admin.views.words import _
+from admin.views.words import _, told
 from connector import ConnectorError, Finding
 from connector.registry import plugins
 from profiles import wiring
@@ -51,6 +52,29 @@ def duties(database: Database, row: Connection) -> list[Finding]:
         log.exception("the mandatory settings of connection %s cannot be looked at", row.id)
         said = _("Its connector failed: {error}.", error=type(error).__name__)
         return [active, Finding(name=_("Account"), ok=False, message=said)]
+
+
+def mandatory(database: Database, row: Connection) -> list[Finding]:
+    """The same with what the last test came to, behind whether it is active."""
+    active, *others = duties(database, row)
+    return [active, _tested(row), *others]
+
+
+def _tested(row: Connection) -> Finding:
+    """Credentials that are entered may be wrong: what the system said of them when it was asked last."""
+    name = _("Connection test")
+    if row.checked_at is None and row.collected_at is not None:
+        said = _(
+            "Its lists were collected ({when}), so the system accepts what is entered.", when=exact(row.collected_at)
+        )
+        return Finding(name=name, ok=True, message=said)
+    if row.checked_at is None:
+        said = _("Not tested yet, so nobody knows whether the system accepts what is entered. Press Test.")
+        return Finding(name=name, ok=False, message=said)
+    if not row.check_ok:
+        said = _("It failed ({when}): {said}", when=exact(row.checked_at), said=told(row.check_message))
+        return Finding(name=name, ok=False, message=said)
+    return Finding(name=name, ok=True, message=_("It passed ({when}).", when=exact(row.checked_at)))
 
 
 def find(session: Session, row: Connection) -> list[Chore]:

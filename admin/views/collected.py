@@ -1,21 +1,21 @@
 """What was collected from connections, as forms need it: entries to choose from, and the scopes of a shop.
 
-A value counts as seen when a record had it: it was learned, or it is the status or store of a recent record. What a
-source teaches before it has read any record (usual values) carries `seen: False` in its extras.
+A value counts as seen when a record had it: the source said so while it read, or it is the status or store of a recent
+record.
 """
 
 from __future__ import annotations
 
 import functools
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from admin.views.inputs import Catalogues, Item
 from connector.settings import GLOBAL, STORE, WEBSITE
+from profiles.hosting import seen as met
 from profiles.models import CatalogueEntry, Profile, SyncRecord
 
 RECENT = 500  # so many of the newest records tell which statuses and stores are in use
@@ -52,7 +52,7 @@ def catalogues(session: Session, profile: Profile) -> Catalogues:
                     value=row.entry,
                     label=label(row.entry, row.name),
                     name=row.name,
-                    seen=side == "source" and (row.entry in seen or _seen(row.learned, row.extra)),
+                    seen=side == "source" and (row.entry in seen or met(row.learned, row.extra)),
                 )
                 for row in rows
             ]
@@ -72,10 +72,6 @@ def seen_recently(session: Session, profile: Profile) -> dict[str, set[str]]:
         f"{profile.entity}_status": {row.source_status for row in rows if row.source_status},
         STORE: {row.store for row in rows if row.store},
     }
-
-
-def _seen(learned: bool, extra: Mapping[str, Any] | None) -> bool:
-    return learned and (extra or {}).get("seen") is not False
 
 
 def label(entry: str, name: str) -> str:

@@ -20,7 +20,7 @@ from admin.views.collected import label
 from admin.views.gauges import gauges
 from admin.views.listing import clean, like
 from admin.views.profile import system_label
-from admin.views.words import _, later, n_, told
+from admin.views.words import _, n_, told
 from connector import Finding, registry
 from connector.registry import Plugin, plugins
 from profiles.db import now
@@ -31,12 +31,6 @@ from profiles.wiring import last_findings
 
 ENTRIES_SHOWN = 200
 LONGEST_ENTRY = 255
-# why the configuration keeps an account, for the translators (`told` finds these patterns again)
-_KEPT = (
-    later("It is active. Deactivate it first: only an inactive account can be deleted."),
-    later("{n} order is connected with it, so it cannot be deleted."),
-    later("{n} orders are connected with it, so it cannot be deleted."),
-)
 
 
 class Connections(View):
@@ -75,7 +69,7 @@ class Connections(View):
                 beyond=bool(request.args.get("beyond")),
                 users=users_of(session, connection_id),
                 kept=kept_by_rule(session, row),
-                duties=chores.duties(self.database, row),
+                duties=chores.mandatory(self.database, row),
                 chores=chores.find(session, row),
                 hook=_hook(row),
                 named=label,

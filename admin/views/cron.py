@@ -46,21 +46,17 @@ _SENTENCES = (
     later("Day of month {value}"),
     later("Month {value}"),
     later("Day of week {value}"),
-    later("Minute {value} is not possible: allowed is {allowed}."),
-    later("Hour {value} is not possible: allowed is {allowed}."),
-    later("Day of month {value} is not possible: allowed is {allowed}."),
-    later("Month {value} is not possible: allowed is {allowed}."),
-    later("Day of week {value} is not possible: allowed is {allowed}."),
-    later("Minute {value} is not possible: a range goes from the smaller to the greater (write two parts with a "
-          "comma), allowed is {allowed}."),
-    later("Hour {value} is not possible: a range goes from the smaller to the greater (write two parts with a "
-          "comma), allowed is {allowed}."),
-    later("Day of month {value} is not possible: a range goes from the smaller to the greater (write two parts with a "
-          "comma), allowed is {allowed}."),
-    later("Month {value} is not possible: a range goes from the smaller to the greater (write two parts with a "
-          "comma), allowed is {allowed}."),
-    later("Day of week {value} is not possible: a range goes from the smaller to the greater (write two parts with a "
-          "comma), allowed is {allowed}."),
+    later("Hour {value} is not possible: {why}."),
+    later("Hour {value} is not possible: {why}; allowed is {allowed}."),
+    later("Month {value} is not possible: {why}."),
+    later("Month {value} is not possible: {why}; allowed is {allowed}."),
+    later("a part beside a comma is empty"),
+    later("before the slash something is missing, for example */5"),
+    later("behind the slash the step is missing, for example */5"),
+    later("a range has two ends only"),
+    later("one end of the range is missing"),
+    later("a step of 0 leads nowhere, the smallest is 1"),
+    later("a range goes from the smaller to the greater (write two parts with a comma)"),
     later("0 to 59"),
     later("0 to 23"),
     later("1 to 31, L for the last day, LW for the last weekday"),

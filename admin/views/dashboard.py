@@ -4,30 +4,32 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, time, timedelta
 from typing import Any
 
 from flask import jsonify, request, url_for
 from flask.typing import ResponseReturnValue
-from sqlalchemy import func, select
+from sqlalchemy import Row, func, select
 from sqlalchemy.orm import Session
 
 from admin.views import gaps, stops
 from admin.views.base import View, expose
+from admin.views.collected import catalogues
 from admin.views.figures import RANGES, backlogs, plot
 from admin.views.gauges import gauges
 from admin.views.present import number, zone
-from admin.views.words import _, later, n_
-from profiles.db import now
+from admin.views.words import Own, _, later, n_
+from profiles.db import Database, DatabaseTrouble, now
 from profiles.events import ENTITY as EVENT
-from profiles.models import Connection, Heartbeat, Profile, SyncRecord, SyncStatus, Task, TaskStatus
+from profiles.models import Connection, EventProcedure, Heartbeat, Profile, SyncRecord, SyncStatus, Task, TaskStatus
 from profiles.wiring import declarations
 from profiles.workers import dead
 
 SILENT_AFTER = timedelta(seconds=60)  # the clock beats every few seconds
 SHOWN = 8
+MOST_ENDS = 500  # of runs are looked through for the last one of each profile
 CAUSES = 10
 MOST_LOOKED_AT = 50  # profiles and connections; a page must stay quick
 MISSED_SINCE = timedelta(hours=24)
@@ -75,7 +77,7 @@ class Dashboard(View):
                 if (count := _unmapped(session, profile))
             }
             beat = clock(session)
-            last = _tasks(session, Task.status.not_in([TaskStatus.PENDING]), Task.id.desc())
+            last = _last_runs(session)
             return self.render(
                 template,
                 profiles=profiles,
@@ -165,7 +167,7 @@ def _unmapped(session: Session, profile: Profile) -> int:
     up, or press Run now."""
     ends = [session.get_one(Connection, one).connector for one in (profile.from_id, profile.to_id)]
     try:
-        return gaps.count(session, profile, declarations(ends[0], ends[1], profile.entity))
+        return gaps.count(profile, declarations(ends[0], ends[1], profile.entity), catalogues(session, profile))
     except LookupError:
         return 0  # a connector is missing: its page says so
 
@@ -205,10 +207,21 @@ def clock(session: Session) -> Clock:
     return Clock(beat_at=beat.beat_at if beat else None, host=beat.host if beat else None)
 
 
-def usual_zone(profiles: list[Profile]) -> str:
+def usual_zone(profiles: Iterable[Profile | Row[Any]]) -> str:
     """The zone of most profiles: "today" begins at its midnight."""
     counted = Counter(profile.timezone for profile in profiles)
     return counted.most_common(1)[0][0] if counted else "UTC"
+
+
+def own_things(database: Database) -> Own:
+    """What stored sentences may name; nothing while the database does not answer."""
+    try:
+        with database.reading() as session:
+            profiles = session.execute(select(Profile.name, Profile.timezone)).all()
+            names = [name for row in (Connection, EventProcedure) for name in session.scalars(select(row.name))]
+    except DatabaseTrouble:
+        return Own()
+    return Own(names=[*(one.name for one in profiles), *names], zone=usual_zone(profiles))
 
 
 def by_status(session: Session, profile_ids: list[int], since: datetime) -> dict[str, str]:
@@ -249,6 +262,18 @@ def causes(session: Session, profile_ids: list[int]) -> list[Any]:
         .order_by(grouped.c.count.desc())
     )
     return list(session.execute(query))
+
+
+def _last_runs(session: Session) -> list[Task]:
+    """What runs now, then what ended, the last run of each profile in any case: one that runs every minute leaves room
+    for the others."""
+    running = _tasks(session, Task.status == TaskStatus.PROCESSING, Task.id.desc())
+    query = select(Task.id, Task.profile_id).where(Task.finished_at.is_not(None)).order_by(Task.finished_at.desc())
+    ended = session.execute(query.limit(MOST_ENDS)).all()
+    last = {one.profile_id: one.id for one in reversed(ended)}
+    chosen = dict.fromkeys(one.id for one in sorted(ended, key=lambda one: last[one.profile_id] != one.id))
+    room = max(0, SHOWN - len(running))
+    return [*running, *_tasks(session, Task.id.in_([*chosen][:room]), Task.finished_at.desc())]
 
 
 def _tasks(session: Session, wanted: Any, order: Any) -> list[Task]:

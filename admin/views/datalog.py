@@ -23,6 +23,7 @@ from admin.views.frame import english
 from admin.views.listing import clean, fetch, like, starts_with
 from admin.views.present import zone
 from admin.views.profile import system_label
+from admin.views.timeline import dry_run
 from admin.views.words import later
 from connector.registry import plugins
 from connector.settings import GLOBAL, declared
@@ -83,6 +84,7 @@ class Log(View):
                 call=call,
                 connection=session.get(Connection, call.connection_id),
                 task=task,
+                dry_run=dry_run(call.dry_run_by),
                 record_id=_record(session, call.reference, [one.id for one in users]),
                 keepers=[_keeper(one) for one in users],
                 zone=users[0].timezone if task is not None and users else usual_zone(session),

@@ -9,7 +9,6 @@ from sqlalchemy import ColumnElement, and_, or_, select
 from sqlalchemy.orm import Session
 
 from admin.views.words import _, later
-from connector.records import Identifier as Device
 from connector.records import IdentifierKind
 from profiles import history
 from profiles.events import ENTITY
@@ -80,8 +79,6 @@ def _named(kind: str) -> str:
 
 
 def _rows(session: Session, text: str) -> list[tuple[Identifier, Profile]]:
-    value = Device.of(text).value
-    alike = {value, value.upper(), value.lower()}
     query = select(Identifier, Profile).join(Profile, Profile.id == Identifier.profile_id)
-    rows = session.execute(query.where(Identifier.value.in_(alike)).order_by(Identifier.id.desc()).limit(MOST))
+    rows = session.execute(query.where(history.device(text)).order_by(Identifier.id.desc()).limit(MOST))
     return [(row[0], row[1]) for row in rows]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,18 +12,18 @@ from typing import Any
 
 from flask import abort, flash, jsonify, redirect, request, url_for
 from flask.typing import ResponseReturnValue
-from marshmallow import fields
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from admin import audit, rehearsal
+from admin.views import stops
 from admin.views.base import by, expose
 from admin.views.collected import catalogues
 from admin.views.frame import ProfilePage, Shown
 from admin.views.inputs import Catalogues, columns_of
 from admin.views.words import _
 from connector import leaves
-from connector.settings import Choice, Row, Setting, ValueMap, ident
+from connector.settings import Choice, Setting, ValueMap, ident
 from profiles.models import DryRun, DryRunLine, Profile, TaskStatus
 from profiles.secrets import redact
 from profiles.settings import Resolved, resolve
@@ -117,6 +118,7 @@ class DryRuns(ProfilePage):
                 template,
                 shown=shown,
                 run=run,
+                stopped=stops.find(session, [vars(run)] if run is not None else ()),
                 silent=run is not None and rehearsal.silent(run),
                 runs=_runs(session, profile_id),
                 lines=lines[:PAGE],
@@ -181,7 +183,7 @@ def _calls(session: Session, shown: Shown, line: Mapping[str, Any]) -> list[dict
             for at, value in leaves(redact(call.get("body")))
             if at
         ]
-        made.append({"method": call["method"], "path": call["path"], "values": values, "body": call.get("body")})
+        made.append({"method": call["method"], "path": call["path"], "system": call.get("system"), "values": values})
     return made
 
 
@@ -207,22 +209,25 @@ def _value(
         parts.append(f"{shown.profile.entity}.{path}")
     if setting is not None and resolved is not None:
         label = _(setting.label).format_map(_Blank())
-        row = origin.get("row")
+        row, column = origin.get("row"), origin.get("column", "")
+        scoped = resolved.origins.get(setting.name, "default")
         mapping = resolved.options.get(setting.name)
         if row and isinstance(mapping, Mapping):
             there = row in mapping
+            cell = next((head for key, _cell, head in _cells(setting.field) if key == column), "")
+            label = f"{label}, {cell}" if cell else label
             parts.append(_("row “{row}” of {label}", row=row, label=label) if there else
                          _("no row “{row}” in {label}: the default holds", row=row, label=label))  # fmt: skip
+            parts += [_said(scoped)] if there else []
         else:
-            parts.append(label)
-        parts.append(_said(resolved.origins.get(setting.name, "default")))
-        link = _link(shown, setting, resolved.origins.get(setting.name, "default"))
-        name = _named(setting, value, entries)
+            parts += [label, _said(scoped)]
+        link = _link(shown, setting, scoped)
+        name = _named(setting, column, value, entries)
     if said := origin.get("said"):
         parts.append(_(said))
     return Value(
         path=at,
-        value="" if value is None else str(value),
+        value="" if value is None else json.dumps(value) if isinstance(value, bool) else str(value),
         name=name,
         source=" · ".join(parts),
         link=link,
@@ -252,9 +257,9 @@ def _link(shown: Shown, setting: Setting, origin: str) -> str:
     return url_for("options.index", profile_id=shown.profile.id, scope=scope, _anchor=f"setting-{setting.name}")
 
 
-def _named(setting: Setting, value: Any, entries: Catalogues) -> str:
+def _named(setting: Setting, column: str, value: Any, entries: Catalogues) -> str:
     """What a number stands for in the target: the name of the collected entry."""
-    for one in _choices(setting.field):
+    for one in _choices(setting.field, column):
         if one.side != "target":
             continue
         for item in entries(one.side, one.kind):
@@ -263,11 +268,11 @@ def _named(setting: Setting, value: Any, entries: Catalogues) -> str:
     return ""
 
 
-def _choices(field: Any) -> list[Choice]:
-    if isinstance(field, Choice):
-        return [field]
-    if isinstance(field, ValueMap):
-        right: fields.Field[Any] = field.right
-        cells = [cell for _key, cell, _head in columns_of(right)] if isinstance(right, Row) else [right]
-        return [cell for cell in cells if isinstance(cell, Choice)]
-    return []
+def _choices(field: Any, column: str) -> list[Choice]:
+    """The lists that a value may be of; those of one cell where it is known which one it was."""
+    return [cell for key, cell, _head in _cells(field) if isinstance(cell, Choice) and column in ("", key)]
+
+
+def _cells(field: Any) -> list[tuple[str, Any, str]]:
+    """What a setting holds, of a mapping each cell of a row: key, field, heading; a lone one has neither."""
+    return columns_of(field.right) if isinstance(field, ValueMap) else [("", field, "")]

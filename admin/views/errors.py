@@ -11,7 +11,7 @@ from flask_wtf.csrf import CSRFError
 from werkzeug.exceptions import HTTPException
 
 from admin.auth import asked_page
-from admin.views.words import _, later
+from admin.views.words import _, later, told
 from profiles.db import DatabaseTrouble
 
 log = logging.getLogger(__name__)
@@ -62,9 +62,9 @@ def _http(error: HTTPException) -> ResponseReturnValue:
 def _database(error: DatabaseTrouble) -> ResponseReturnValue:
     log.error("%s", error)
     try:
-        return _page(503, str(error))
+        return _page(503, told(str(error)))
     except DatabaseTrouble:  # the frame of the page asks who is logged in
-        return _("The database does not answer: {reason}", reason=str(error)), 503, {"Content-Type": "text/plain"}
+        return _("The database does not answer: {reason}", reason=told(str(error))), 503, {"Content-Type": "text/plain"}
 
 
 def _fault(error: Exception) -> ResponseReturnValue:

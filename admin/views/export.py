@@ -13,9 +13,10 @@ from zoneinfo import ZoneInfo
 from flask import Response
 
 from admin.views.listing import Column
-from admin.views.present import KINDS, zone
+from admin.views.present import zone
 from admin.views.words import locale, told, words
 from profiles.db import now
+from profiles.history import KINDS
 
 BOM = "\ufeff"  # without it Excel takes UTF-8 for something else
 FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from flask import abort
+from flask import abort, g
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
@@ -14,8 +14,10 @@ from admin.configuration import ProfileSpec
 from admin.derive import Words
 from admin.views import gaps
 from admin.views.base import View
+from admin.views.collected import catalogues
 from admin.views.present import kind
 from admin.views.words import _, later, phrase
+from connector.settings import Setting
 from profiles import history
 from profiles.events import ENTITY as EVENT
 from profiles.models import Connection, EventProcedure, Profile, SyncRecord
@@ -34,6 +36,7 @@ class Shown:
     trouble: str = ""
     words: Words = field(default_factory=Words)
     unmapped: int = 0  # values that records had and that no needed mapping knows
+    defaulted: Sequence[tuple[Setting, int]] = ()  # how many go the default's way for want of a row, by mapping
     procedures: Mapping[int, str] = field(default_factory=dict)  # names of its event procedures, by id
 
     @property
@@ -57,7 +60,16 @@ class Shown:
     @property
     def subject(self) -> str:
         """What the number of a record is of: an event happens to an order, and a return goes by the order's number."""
-        return _("Order") if self.profile.entity in history.NUMBERED else self.entity
+        return _(self._subject)
+
+    @property
+    def number_label(self) -> str:
+        """The column of that number, as the guide calls it."""
+        return phrase("{entity} ID", entity=self._subject)
+
+    @property
+    def _subject(self) -> str:
+        return "Order" if self.profile.entity in history.NUMBERED else english(self.profile.entity).capitalize()
 
     def named(self, record: SyncRecord) -> str:
         """Of what belongs to an order: its kind and its own id, "credit note 700030"; an event procedure by its name."""
@@ -84,8 +96,8 @@ class Shown:
         settings = _("Import settings") if self.profile.direction == "import" else _("Export settings")
         if self.of_events:
             settings = _("Settings")
-        if self.unmapped:
-            settings = _("{tab} ({n})", tab=settings, n=self.unmapped)
+        if open := self.unmapped + sum(count for _one, count in self.defaulted):
+            settings = _("{tab} ({n})", tab=settings, n=open)
         return [
             ("profile.index", _("Profile settings")),
             *([("procedures.index", _("Event procedures"))] if self.of_events else []),
@@ -118,6 +130,7 @@ class Shown:
 PHRASES = (
     later("{entity} synchronisation"), later("{entity} synchronisation history"),
     later("Order synchronisation"), later("Order synchronisation history"),
+    later("Order ID"), later("Return ID"), later("{entity} ID"),
     later("Order"), later("order"), later("export"), later("import"), later("Return"), later("return"),
     later("Event"), later("event"), later("Return synchronisation"), later("Return synchronisation history"),
 )  # fmt: skip
@@ -130,6 +143,7 @@ class ProfilePage(View):
         profile = session.get(Profile, profile_id)
         if profile is None:
             abort(404)
+        g.zone = profile.timezone  # times that stored sentences say
         return shown_of(session, profile)
 
 
@@ -141,6 +155,7 @@ def shown_of(session: Session, profile: Profile) -> Shown:
         found, trouble = declarations(source.connector, target.connector, profile.entity), ""
     except LookupError as error:
         found, trouble = None, str(error.args[0])
+    entries = catalogues(session, profile)
     return Shown(
         profile=profile,
         source=source,
@@ -148,7 +163,8 @@ def shown_of(session: Session, profile: Profile) -> Shown:
         declared=found,
         trouble=trouble,
         words=words,
-        unmapped=gaps.count(session, profile, found) if found else 0,
+        unmapped=gaps.count(profile, found, entries) if found else 0,
+        defaulted=gaps.defaulted(profile, found, entries) if found else (),
         procedures=_procedures(session, profile),
     )
 

@@ -102,11 +102,24 @@ def unmapped(
             yield item.value, item.label
 
 
-def count(session: Session, profile: Profile, declared: Declarations) -> int:
-    """How many values were seen and are not mapped where that matters: the number on the tab."""
-    entries = catalogues(session, profile)
+def count(profile: Profile, declared: Declarations, entries: Catalogues) -> int:
+    """How many values were seen and are not mapped where that stops runs."""
     required = [one for one in declared.settings if one.required]
     return sum(sum(1 for _value in unmapped(one, declared, profile.settings or {}, entries)) for one in required)
+
+
+def defaulted(profile: Profile, declared: Declarations, entries: Catalogues) -> list[tuple[Setting, int]]:
+    """Mappings that runs can do without, each with how many values that records had go the default's way. A value that
+    another mapping of its catalogue knows is not asked for twice."""
+    settings = profile.settings or {}
+    options = resolve(declared.schemas, settings).options
+    left: dict[str, list[tuple[Setting, set[str]]]] = {}
+    for one in declared.settings:
+        if isinstance(one.field, ValueMap) and one.matters(options):
+            values = {value for value, _name in unmapped(one, declared, settings, entries)}
+            left.setdefault(one.field.kind, []).append((one, values))
+    found = [(one, set.intersection(*(v for _, v in same))) for same in left.values() for one, _ in same]
+    return [(one, len(values)) for one, values in found if values and not one.required]
 
 
 def of_profile(session: Session, profile: Profile, declared: Declarations) -> list[Gap]:

@@ -416,9 +416,8 @@ def _draw_map(one: fields.Field[Any], name: str, value: Any, catalogues: Catalog
             suggestion=None if mapped else suggested.get(key),
         )
 
-    rows = [(item.value, None, False) for item in asked]  # on top: what orders wait for
+    rows = [(item.value, None, False) for item in (*asked, *others)]  # what orders wait for on top
     rows += [(str(key), right, True) for key, right in given.items()]
-    rows += [(item.value, None, False) for item in others]
     lines = [line(str(at), key, right, mapped) for at, (key, right, mapped) in enumerate(rows)]
     return Input(
         name=name,
@@ -562,6 +561,9 @@ def in_words(one: fields.Field[Any], value: Any, catalogues: Catalogues = no_cat
         names = {ident(item.value): item.label for item in catalogues(one.side, one.kind)}
         several = value if isinstance(value, list) else [value]
         return ", ".join(names.get(ident(item), shown(item)) for item in several)
+    if isinstance(one, fields.Nested) and isinstance(value, Mapping):
+        cells = [(head, cell, value.get(key)) for key, cell, head in columns_of(one)]
+        return "; ".join(f"{head}: {in_words(cell, at, catalogues)}" for head, cell, at in cells if at is not None)
     if isinstance(value, Mapping):
         return n_("{n} row", "{n} rows", len(value))
     if isinstance(value, bool):
@@ -572,3 +574,12 @@ def in_words(one: fields.Field[Any], value: Any, catalogues: Catalogues = no_cat
         labels = {item.value: item.label for item in draw(one, "", value).items}
         return ", ".join(labels.get(shown(item), shown(item)) for item in value)
     return shown(value)
+
+
+def lines_in_words(one: fields.Field[Any], value: Any, catalogues: Catalogues = no_catalogues) -> list[str]:
+    """As `in_words`, each row of a mapping for itself."""
+    if not isinstance(one, fields.Dict) or not isinstance(value, Mapping) or not value:
+        return [in_words(one, value, catalogues)]
+    left = catalogues("source", one.kind) if isinstance(one, ValueMap) else ()
+    names, right = {item.value: item.label for item in left}, right_of(one)
+    return [f"{names.get(str(key), key)} → {in_words(right, cell, catalogues)}" for key, cell in value.items()]

@@ -5,8 +5,9 @@ what is missing at each field, and keeps the draft in the form. Two ways lead pa
 an inactive profile may be saved as incomplete, because it is set up in several sittings and a run stops by name anyway;
 and an active one where nothing is missing that was not missing before, because refusing would only keep people from
 mending the rest. Rows that leave a mapping are asked about in the same way, and named once they are gone: what they
-led elsewhere would go the default's way without a word. Rejected: saving drafts in the database, which would be a second
-truth that no run reads.
+led elsewhere would go the default's way without a word. An older version that is restored is judged alike: it is the
+draft in the form where it lacks something, and what it holds for other scopes is saved along with that form. Rejected:
+saving drafts in the database, which would be a second truth that no run reads.
 """
 
 from __future__ import annotations
@@ -20,14 +21,14 @@ from flask import abort, flash, jsonify, redirect, request, url_for
 from flask.typing import ResponseReturnValue
 from sqlalchemy.orm import Session
 
-from admin import derive
+from admin import audit, derive
 from admin.configuration import Wrong, save_profile
 from admin.views import gaps
 from admin.views.base import by, expose
 from admin.views.collected import PARTS, Scope, catalogues, scopes
 from admin.views.frame import Shown, faults_by_path
 from admin.views.inputs import Input, Item
-from admin.views.versions import Versions, named
+from admin.views.versions import Versions, named, saved_version, version_number
 from admin.views.words import _
 from connector.settings import GLOBAL, STORE, WEBSITE, Setting
 from profiles.settings import resolve
@@ -43,6 +44,7 @@ class Draft:
     may_be_incomplete: bool = False
     dropped: Sequence[gaps.Gap] = ()  # rows of mappings that the save would remove
     overtaken: bool = False  # somebody else saved meanwhile
+    restores: int = 0  # the older version that it began with, whose other scopes are saved too
 
     @property
     def mark(self) -> str:
@@ -70,23 +72,22 @@ class ExportSettings(Versions):
             scope, all_scopes = _chosen(session, shown)
             if request.method != "POST":  # HEAD reads too
                 return self._page(session, shown, scope, all_scopes)
-        stored = _stored(shown, scope)
+            restores = 0 if scope.code else version_number(request.form.get("restores"))
+            stored = _stored(_base(session, shown, restores), scope)
         above, settable = _above(shown, scope), _settable(shown, scope)
         plain = {
             one.name
             for one in settable
-            if not derive.has_default(one, above.options.get(one.name), above.origins[one.name])
+            if not derive.has_default(above.options.get(one.name), above.origins[one.name], scope.level)
         }
         values, problems = derive.read_form(settable, request.form.to_dict(flat=False), stored, plain)
-        draft = Draft(values=values, problems=problems)
+        draft = Draft(values=values, problems=problems, restores=restores)
         try:
             if problems:
                 raise Refused(draft)
-            changes, lacking, dropped = self._save(profile_id, scope, draft)
+            changes, lacking, dropped = self._save(profile_id, scope, draft, request.form.get("version", ""))
         except Refused as refused:
-            with self.database.reading() as session:
-                shown = self.show(session, profile_id)
-                return self._page(session, shown, scope, all_scopes, refused.draft), 422
+            return self._refused(profile_id, scope, refused.draft)
         if changes and not lacking and not shown.profile.active:
             flash(
                 _("Saved. Nothing is missing: a dry run shows what would be sent. Then press Run now, or Switch on."),
@@ -94,11 +95,43 @@ class ExportSettings(Versions):
             )
         else:
             flash(_("Saved.") if changes else _("Nothing was changed."), "good")
+        self._mention(dropped, lacking, shown)
+        return redirect(url_for(".index", profile_id=profile_id, scope=scope.path if scope.code else None))
+
+    def _mention(self, dropped: Sequence[gaps.Gap], lacking: Sequence[gaps.Gap], shown: Shown) -> None:
         if dropped:
             flash(_("No longer mapped: {what}.", what=named(dropped, shown.words)), "warn")
         if lacking:
             flash(_("Still missing: {what}.", what=named(lacking, shown.words)), "warn")
-        return redirect(url_for(".index", profile_id=profile_id, scope=scope.path if scope.code else None))
+
+    def _refused(self, profile_id: int, scope: Scope, draft: Draft) -> ResponseReturnValue:
+        with self.database.reading() as session:
+            shown = self.show(session, profile_id)
+            return self._page(session, shown, scope, scopes(session, shown.profile), draft), 422
+
+    @expose("/versions/restore", methods=["POST"])
+    def restore(self, profile_id: int) -> ResponseReturnValue:
+        """The settings of an older version become a new one, by the rules of every save."""
+        asked = version_number(request.form.get("version"))
+        with self.database.reading() as session:
+            shown = self.show(session, profile_id)
+            if shown.declared is None:
+                abort(404)
+            row = saved_version(session, profile_id, asked)
+            if row is None:
+                flash(_("There is no such version."), "bad")
+                return redirect(url_for(".versions", profile_id=profile_id))
+            draft = Draft(values=_stored(row.settings, Scope()), problems={}, restores=asked)
+        try:
+            changes, lacking, dropped = self._save(profile_id, Scope(), draft)
+        except Refused as refused:
+            return self._refused(profile_id, Scope(), refused.draft)
+        if not changes:
+            flash(_("Version {n} holds the settings of today already.", n=asked), "good")
+            return redirect(url_for(".versions", profile_id=profile_id))
+        flash(_("Version {n} is restored, as a new version.", n=asked), "good")
+        self._mention(dropped, lacking, shown)
+        return redirect(url_for(".index", profile_id=profile_id))
 
     @expose("/lists.json")
     def lists(self, profile_id: int) -> ResponseReturnValue:
@@ -115,19 +148,24 @@ class ExportSettings(Versions):
                 lists={name: [[one.value, one.label] for one in items] for name, items in lists_of(drawn).items()},
             )
 
-    def _save(self, profile_id: int, scope: Scope, draft: Draft) -> tuple[list[str], list[gaps.Gap], list[gaps.Gap]]:
-        """What changed, what is missing still, and the rows that mappings lost. Raises Refused, and nothing is stored."""
+    def _save(
+        self, profile_id: int, scope: Scope, draft: Draft, version: str = ""
+    ) -> tuple[list[str], list[gaps.Gap], list[gaps.Gap]]:
+        """What changed, what is missing still, and the rows that mappings lost. Raises Refused, and nothing is stored.
+
+        `version`: the one that the form was opened on.
+        """
         with self.database.session() as session:
             shown = self.show(session, profile_id)
             if shown.declared is None:
                 abort(404)
-            version = request.form.get("version", "")
-            if version and version != str(shown.profile.settings_version):
+            was = shown.profile.settings_version
+            if version and version != str(was):
                 raise Refused(replace(draft, overtaken=True))
             before = dict(shown.profile.settings or {})
             places, entries = scopes(session, shown.profile), catalogues(session, shown.profile)
             lacked = {gap.key for gap in gaps.find(shown.declared, before, places, entries)}
-            spec = shown.spec(settings=_with_scope(before, scope, draft.values))
+            spec = shown.spec(settings=_with_scope(_base(session, shown, draft.restores), scope, draft.values))
             try:
                 changes = save_profile(session, spec, by(), now_called=shown.profile.name)
             except Wrong as error:
@@ -141,10 +179,17 @@ class ExportSettings(Versions):
                 for gap in concerned:
                     said.setdefault(gap.path, []).append(gap.sentence)
                 raise Refused(replace(draft, problems=said, lacking=concerned, may_be_incomplete=allowed))
-            dropped = gaps.dropped(shown.declared, before, shown.profile.settings, scope, entries)
+            if draft.restores and changes:
+                facts = {"before": {"version": was}, "after": {"version": draft.restores}}  # the values stand beside it
+                audit.note(session, by(), "restored", "profile", shown.profile.name, subject_id=profile_id, **facts)
+            dropped = [
+                gap
+                for place in (places if draft.restores else (scope,))
+                for gap in gaps.dropped(shown.declared, before, shown.profile.settings, place, entries)
+            ]
             told = {gap.key for gap in lacking} | {(gap.setting.name, "", "") for gap in lacking if not gap.value}
             draft = replace(draft, dropped=[gap for gap in dropped if not {gap.key, (gap.setting.name, "", "")} & told])
-            if draft.dropped and request.form.get("dropped") != draft.mark:
+            if draft.dropped and not draft.restores and request.form.get("dropped") != draft.mark:
                 raise Refused(draft)
             return changes, lacking, dropped
 
@@ -152,11 +197,12 @@ class ExportSettings(Versions):
         self, session: Session, shown: Shown, scope: Scope, all_scopes: list[Scope], draft: Draft | None = None
     ) -> str:
         settings = _settable(shown, scope)
-        stored = _stored(shown, scope)
+        stored = _stored(shown.profile.settings or {}, scope)
         values, problems = (draft.values, draft.problems) if draft else (stored, {})
         above = _above(shown, scope)
+        assert shown.declared is not None
         groups = derive.groups(
-            settings,
+            shown.declared.settings,
             values,
             words=shown.words,
             catalogues=catalogues(session, shown.profile),
@@ -164,6 +210,7 @@ class ExportSettings(Versions):
             inherited=above.options,
             origins={name: _origin(origin, all_scopes) for name, origin in above.origins.items()},
             narrower=_narrower(shown, scope, all_scopes),
+            level=scope.level,
         )
         placed = {one.name for one in settings}
         return self.render(
@@ -174,7 +221,7 @@ class ExportSettings(Versions):
             scope=scope,
             scopes=all_scopes,
             collectors=_ends(shown),
-            elsewhere=len([one for one in shown.declared.settings if one.name not in placed]) if shown.declared else 0,
+            settable=bool(settings),
             draft=draft,
             drafted={name for name in placed if values.get(name) != stored.get(name)} if draft else set(),
             unplaced=[s for path, said in problems.items() if path.split(".")[0] not in placed for s in said],
@@ -227,8 +274,13 @@ def _settable(shown: Shown, scope: Scope) -> list[Setting]:
     return [one for one in shown.declared.settings if scope.level in one.scopes]
 
 
-def _stored(shown: Shown, scope: Scope) -> dict[str, Any]:
-    settings = shown.profile.settings or {}
+def _base(session: Session, shown: Shown, restores: int) -> Mapping[str, Any]:
+    """The settings that a save changes: today's, or those of the version that is restored."""
+    row = saved_version(session, shown.profile.id, restores) if restores else None
+    return row.settings if row is not None else shown.profile.settings or {}
+
+
+def _stored(settings: Mapping[str, Any], scope: Scope) -> dict[str, Any]:
     found = (settings.get(PARTS[scope.level]) or {}).get(scope.code) if scope.code else settings.get(GLOBAL)
     return dict(found or {})
 
@@ -275,7 +327,7 @@ def _narrower(shown: Shown, scope: Scope, places: Sequence[Scope]) -> dict[str, 
             pass
         elif scope.code or not place.code:
             continue
-        for name, value in _stored(shown, place).items():
+        for name, value in _stored(shown.profile.settings or {}, place).items():
             if value is not None:
                 found.setdefault(name, []).append(place.name)
     return found

@@ -18,11 +18,12 @@ from babel.numbers import format_decimal
 from flask import Flask, current_app, url_for
 from jinja2 import pass_context
 from jinja2.runtime import Context
-from markupsafe import Markup, escape
+from markupsafe import Markup
 
 from admin.views.listing import here, route
-from admin.views.words import _, later, locale, n_, told
+from admin.views.words import _, later, locale, n_, told, zone_here
 from profiles.db import now
+from profiles.history import KINDS
 from profiles.secrets import redact_text
 
 # the words of the statuses, for the translators
@@ -43,7 +44,6 @@ STATUSES = {
     "error": ("cross", "bad"),
 }
 # what belongs to a record of the same entity (`SyncRecord.kind`)
-KINDS = {"delivery": "delivery", "return": "return", "credit": "credit note", "procedure": "event procedure"}
 RELATIVE_FOR = 36 * 3600  # seconds; older times are shown as a date
 
 
@@ -71,12 +71,14 @@ def exact(value: datetime, timezone: str | None = None) -> str:
 
 
 def when(value: datetime | None, timezone: str | None = None) -> Markup:
-    """A time as people read it: "5 min. ago", older ones by date in the given zone; exact in that zone and UTC on hover.
+    """A time as people read it: "5 min. ago", older ones by date in the given zone, or in that of most profiles; exact in
+    that zone and UTC on hover.
 
     The text is kept fresh by app.js.
     """
     if value is None:
         return Markup('<span class="absent">–</span>')
+    timezone = timezone or zone_here()
     title = exact(value)
     if timezone and timezone != "UTC":
         title = f"{exact(value, timezone)}\n{title}"
@@ -179,11 +181,12 @@ def number(value: int | float | Decimal) -> str:
     return str(format_decimal(value, locale=locale()))
 
 
-def marked(text: Any) -> Markup:
-    """A message in a cell: one line that opens on a click."""
+def marked(text: Any, timezone: str | None = None, near: datetime | None = None) -> Markup:
+    """A message in a cell, which opens on a click where it is long; with times in UTC on hover."""
     if not text:
         return Markup("")
-    return Markup('<span class="message" title="{0}">{0}</span>').format(escape(told(str(text))))
+    said, exactly = told(str(text), zone=timezone, near=near), told(str(text), zone="UTC")
+    return Markup('<span class="message" title="{}">{}</span>').format(exactly, said)
 
 
 @pass_context
@@ -210,5 +213,5 @@ def register(app: Flask) -> None:
         told=told,
     )
     app.jinja_env.globals.update(
-        _=_, n_=n_, locale=locale, icon=icon, between=between, asset=asset, here=here, route=route
+        _=_, n_=n_, locale=locale, zone_here=zone_here, icon=icon, between=between, asset=asset, here=here, route=route
     )

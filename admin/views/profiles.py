@@ -29,11 +29,22 @@ from scheduler.rows import PENDING, PROCESSING
 from scheduler.tasks import keep_planned
 
 SHOWN = 50
-# what a file is said to be in doubt about (admin/configuration/doubts.py), for the translators
-_DOUBTS = (
-    later("{value} is not among the lists of {name} ({label})."),
-    later("These settings apply to nothing."),
-    later("Did you mean {name}?"),
+# what a file is said to be wrong about, and to change, for the translators (`told` finds these patterns again)
+_OF_FILES = (
+    later("connection '{name}'"),
+    later("profile '{name}'"),
+    later("connection {n}"),
+    later("profile {n}"),
+    later("connection '{name}': new, {system} at {address}"),
+    later("profile '{name}': new, {entity} {direction} from {source} to {target}, {state}, {time}"),
+    later("connection '{name}', {change}"),
+    later("profile '{name}', {change}"),
+    later("{setting}: not set → {value}"),
+    later("{setting}: {value} → not set"),
+    later("procedure"),
+    later("filter"),
+    later("read"),
+    later("write"),
 )
 ENDED = (TaskStatus.SUCCESS, TaskStatus.ERROR, TaskStatus.MISSED)
 

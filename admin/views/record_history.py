@@ -82,7 +82,7 @@ class RecordHistory(Saved, ProfilePage):
 
 
 def columns_of(shown: Shown) -> list[Column]:
-    return derive.history_columns(shown.subject, shown.key_label)
+    return derive.history_columns(shown.number_label, shown.key_label)
 
 
 def row_of(row: Mapping[str, Any]) -> dict[str, Any]:

@@ -181,7 +181,7 @@ class Records(Saved, ProfilePage):
 def all_columns(shown: Shown, status: str = "") -> tuple[list[Column], list[Column]]:
     """The usual columns of the tab, and those that can be chosen besides."""
     refs = shown.declared.refs if shown.declared else ()
-    return derive.record_columns(shown.subject, refs, key_ref(shown), status), derive.more_record_columns()
+    return derive.record_columns(shown.number_label, refs, key_ref(shown), status), derive.more_record_columns()
 
 
 def key_ref(shown: Shown) -> str:

@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 
 from admin.views import advice
 from admin.views.frame import Shown, shown_of
-from admin.views.words import n_, told
+from admin.views.words import later, n_, told
 from profiles.models import Profile
 
 STOPPED = re.compile(
@@ -23,6 +23,7 @@ STOPPED = re.compile(
 )
 LEAST = 2  # one thing is said well enough by its sentence
 VALUE, STORE, MORE = re.compile(r"'(.*?)'"), re.compile(r"\bstore ([^\s,;']+)"), re.compile(r"and \d+ more")
+_MORE = later("and {n} more")  # for the translators
 READ = 20  # messages of one page whose profiles are looked at
 
 

@@ -67,7 +67,7 @@ _SENTENCES = (
     later("No longer planned: planned twice."),
     later("The profile was still running."),
     later("The profile was still running (task {id}, since {time})."),
-    later("The run due at {time} was still waiting for a free worker."),
+    later("The run due at {time} was still waiting for its turn."),
     later("It waited for a free worker, then nothing ran for too long."),
     later("{person} asked for it, but nothing ran for too long after that. Ask again."),
     later("It cannot be planned: {problem}"),

@@ -11,6 +11,7 @@ from markupsafe import Markup, escape
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from admin.audit import COMMAND_LINE
 from admin.views.frame import Shown
 from admin.views.present import STATUSES, when
 from admin.views.words import _, told
@@ -38,6 +39,7 @@ class Event:
     call: DataLog | None = None
     ids: Sequence[tuple[str, str]] = ()  # learned with it
     message: str = ""
+    note: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -226,6 +228,8 @@ def _asked(tasks: Mapping[int, Task], records: Sequence[SyncRecord], wheres: Map
     for task in tasks.values():
         if task.asked_by and (task.request or {}).get("order") in numbers:
             title = _("{person} asked for a run of this one (task {id}).", person=task.asked_by, id=task.id)
+            if (task.request or {}).get("dry_run"):
+                title = _("{person} asked for a dry run of this one (task {id}).", person=task.asked_by, id=task.id)
             if task.status == "error" and task.message:
                 title = f"{title} {told(task.message)}"
             where = profiles[task.profile_id]
@@ -238,7 +242,17 @@ def _calls_made(calls: Sequence[DataLog], shown: Mapping[int, Shown]) -> Iterabl
     for call in calls:
         bad = call.status is None or call.status >= 400
         tone = "bad" if bad else "quiet"
-        yield Event(at=call.created_at, rank=CALLED, title="", call=call, where=names[call.connection_id], tone=tone)
+        where, note = names[call.connection_id], dry_run(call.dry_run_by)
+        yield Event(at=call.created_at, rank=CALLED, title="", call=call, where=where, tone=tone, note=note)
+
+
+def dry_run(by: str | None) -> str:
+    """That a call was made for a dry run, and for whose; nothing for all others."""
+    if by is None:
+        return ""
+    if by == COMMAND_LINE:
+        return _("dry run on the command line")
+    return _("dry run by {person}", person=by) if by else _("dry run")
 
 
 def _people(session: Session, ids: Sequence[int]) -> Iterable[Event]:

@@ -1,4 +1,4 @@
-"""Every saved version of a profile's settings: who saved it and when, two side by side in words, and the way back."""
+"""Every saved version of a profile's settings: who saved it and when, and two side by side in words."""
 
 from __future__ import annotations
 
@@ -7,23 +7,21 @@ from copy import deepcopy
 from dataclasses import dataclass
 from typing import Any
 
-from flask import flash, redirect, request, url_for
+from flask import request
 from flask.typing import ResponseReturnValue
 from marshmallow import fields
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from admin import audit
-from admin.configuration import Wrong, save_profile
 from admin.configuration.references import by_scope, is_reference, secret_spots
 from admin.derive import Words
 from admin.views import gaps
-from admin.views.base import by, expose
+from admin.views.base import expose
 from admin.views.collected import PARTS, Scope, catalogues, scopes
 from admin.views.frame import ProfilePage, Shown
-from admin.views.inputs import Catalogues, columns_of, in_words, right_of, shown
+from admin.views.inputs import Catalogues, in_words, right_of, shown
 from admin.views.words import _
-from connector.settings import GLOBAL, WEBSITE, Secret, Setting, ValueMap
+from connector.settings import GLOBAL, WEBSITE, Setting, ValueMap
 from profiles.models import SettingsVersion
 from profiles.secrets import HIDDEN
 
@@ -68,37 +66,6 @@ class Versions(ProfilePage):
                 chosen=chosen,
                 changes=list(compare.changes(chosen[0].settings, chosen[1].settings)) if chosen else [],
             )
-
-    @expose("/versions/restore", methods=["POST"])
-    def restore(self, profile_id: int) -> ResponseReturnValue:
-        """The settings of an older version become a new one. What it lacks is said, and refused by no one: a way back
-        must be open when something is wrong, and the next version leads out of it again."""
-        back = redirect(url_for(".versions", profile_id=profile_id))
-        with self.database.reading() as session:
-            self.show(session, profile_id)
-        number = _number(request.form.get("version"))
-        try:
-            with self.database.session() as session:
-                shown = self.show(session, profile_id)
-                row = _version(session, profile_id, number)
-                if row is None:
-                    flash(_("There is no such version."), "bad")
-                    return back
-                was = shown.profile.settings_version
-                if not save_profile(session, shown.spec(settings=row.settings), by(), now_called=shown.profile.name):
-                    flash(_("Version {n} holds the settings of today already.", n=row.version), "good")
-                    return back
-                facts = {"before": {"version": was}, "after": {"version": row.version}}  # the values stand beside it
-                audit.note(session, by(), "restored", "profile", shown.profile.name, subject_id=profile_id, **facts)
-                lacking = gaps.of_profile(session, shown.profile, shown.declared) if shown.declared else []
-        except Wrong as error:
-            reason = " ".join(fault.sentence for fault in error.faults)
-            flash(_("Version {n} cannot be restored: {reason}", n=number, reason=reason), "bad")
-            return back
-        flash(_("Version {n} is restored, as a new version.", n=number), "good")
-        if lacking:
-            flash(_("Still missing: {what}.", what=named(lacking, shown.words)), "warn")
-        return redirect(url_for("options.index", profile_id=profile_id))
 
 
 def named(lacking: Sequence[gaps.Gap], words: Words) -> str:
@@ -159,18 +126,10 @@ class _Comparing:
         yield Change(scope=scope, section=section, setting=label, row="", **said)
 
     def _pair(self, field: fields.Field[Any], values: list[Any], nothing: str) -> dict[str, str]:
-        old, new = (nothing if value is None else self._said(field, value) for value in values[2:])
+        old, new = (nothing if value is None else in_words(field, value, self.catalogues) for value in values[2:])
         if old == new and None not in values[:2]:
             new = _("{value} (another)", value=new)
         return {"old": old, "new": new}
-
-    def _said(self, field: fields.Field[Any], value: Any) -> str:
-        if isinstance(field, fields.Nested) and isinstance(value, Mapping):
-            cells = [(head, cell, value.get(key)) for key, cell, head in columns_of(field)]
-            return "; ".join(f"{head}: {self._said(cell, at)}" for head, cell, at in cells if at is not None)
-        if isinstance(field, Secret):
-            return in_words(field, value)
-        return in_words(field, value, self.catalogues)
 
 
 def _scope_words(scope: Scope) -> str:
@@ -197,11 +156,11 @@ def _at(settings: Settings, path: str) -> dict[str, Any]:
     return dict((found.get(code) if code else found) or {})
 
 
-def _number(text: str | None) -> int:
+def version_number(text: str | None) -> int:
     return int(text) if text and text.isascii() and text.isdecimal() and len(text) < 10 else 0
 
 
-def _version(session: Session, profile_id: int, number: int) -> SettingsVersion | None:
+def saved_version(session: Session, profile_id: int, number: int) -> SettingsVersion | None:
     mine = (SettingsVersion.profile_id == profile_id, SettingsVersion.version == number)
     return session.scalars(select(SettingsVersion).where(*mine)).first()
 
@@ -209,7 +168,7 @@ def _version(session: Session, profile_id: int, number: int) -> SettingsVersion 
 def _listed(session: Session, profile_id: int) -> tuple[list[SettingsVersion], int]:
     """A page of versions, newest first, and one more that the last is compared with; where the next page begins."""
     query = select(SettingsVersion).where(SettingsVersion.profile_id == profile_id)
-    if start := _number(request.args.get("from")):
+    if start := version_number(request.args.get("from")):
         query = query.where(SettingsVersion.version <= start)
     rows = list(session.scalars(query.order_by(SettingsVersion.version.desc()).limit(PAGE + 1)))
     return rows, rows[PAGE].version if len(rows) > PAGE else 0
@@ -219,7 +178,7 @@ def _chosen(
     session: Session, profile_id: int, rows: Sequence[SettingsVersion]
 ) -> tuple[SettingsVersion, SettingsVersion] | None:
     """The two versions to compare, the older first: those asked for, otherwise the newest two of the page."""
-    asked = [_version(session, profile_id, _number(request.args.get(name))) for name in ("old", "new")]
+    asked = [saved_version(session, profile_id, version_number(request.args.get(name))) for name in ("old", "new")]
     both = [one for one in asked if one is not None]
     if len(both) < 2:
         both = list(rows[:2])

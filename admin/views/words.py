@@ -9,20 +9,21 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from functools import cache, lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
+from zoneinfo import ZoneInfo
 
 from babel import Locale
 from babel.dates import format_date
 from babel.messages.pofile import read_po
 from babel.numbers import format_decimal
 from babel.support import LazyProxy
-from flask import Flask, has_request_context, request
+from flask import Flask, current_app, g, has_request_context, request
 from flask_babel import Babel, get_locale
 from flask_login import current_user
 
@@ -33,13 +34,37 @@ FOLDERS = (Path(__file__).parents[1] / "translations",)
 FEW_PIECES = 8  # of a stored text; of a longer one, patterns are looked for over so many at most:
 WIDEST = 5
 PLAIN = re.compile(r"(?<![\w/.'-])[a-z]{2,}(?![\w/:'])")  # a word of prose, not a code or a path
+STAMP = re.compile(r"(?<![\d:T-])(\d{4}-\d\d-\d\d )?(\d\d:\d\d(?::\d\d)?) (\(?)UTC\b")
 LEAST_TELLING, SHORT = 6, 12  # fixed letters of a pattern
 LEAST_SOUGHT, MOST_SOUGHT = 3, 40  # letters of what is looked for in messages, sentences that may be meant
 SETTING = "language"  # among a person's preferences, and the cookie of somebody who is not logged in
 
 
-def register(app: Flask) -> None:
+@dataclass(frozen=True, kw_only=True)
+class Own:
+    """What people named (profiles, connections, event procedures), and the zone that most of their profiles are in."""
+
+    names: Sequence[str] = ()
+    zone: str = "UTC"
+
+
+def register(app: Flask, own: Callable[[], Own] = Own) -> None:
     Babel(app, locale_selector=language)
+    app.extensions["own"] = own
+
+
+def _own() -> Own:
+    """Asked once per request."""
+    if not has_request_context() or "own" not in current_app.extensions:
+        return Own()
+    if "own" not in g:
+        g.own = current_app.extensions["own"]()
+    return cast(Own, g.own)
+
+
+def zone_here() -> str:
+    """Of the profile whose page it is, else of most of them."""
+    return g.get("zone") or _own().zone if has_request_context() else "UTC"
 
 
 def language() -> str:
@@ -79,12 +104,57 @@ def later(text: str, /, **values: object) -> Any:
     return LazyProxy(_, text, enable_cache=False, **values)
 
 
-def told(sentence: str | None, spoken: str | None = None) -> str:
-    """A stored sentence in the reader's language, as far as the catalogue knows its pattern; else as it stands."""
+def told(
+    sentence: str | None, spoken: str | None = None, *, zone: str | None = None, near: datetime | None = None
+) -> str:
+    """A stored sentence in the reader's language, as far as the catalogue knows its pattern; else as it stands.
+
+    Times that it says in UTC are those of the zone; one without a day is `near` that moment (now).
+    """
+    if not sentence:
+        return ""
     spoken = spoken or locale().language
-    if not sentence or spoken == "en":
-        return sentence or ""
-    return _local(_best(sentence, spoken)[0], spoken)
+    place = zone or zone_here()
+    if spoken == "en":
+        return _zoned(sentence, place, near)
+    return _local(_zoned(_translated(sentence, spoken), place, near), spoken)
+
+
+def _translated(sentence: str, spoken: str) -> str:
+    """Names that people gave stay what they are, also where they would mean something in the catalogue ("Order import"):
+    they are hidden from it, unless the sentence then makes less sense (a profile may be called "Order")."""
+    best, left = _best(sentence, spoken)
+    hidden: dict[str, str] = {}
+    masked = sentence
+    for name in sorted((one for one in _own().names if _best(one, spoken)[0] != one), key=len, reverse=True):
+        mark = f"\ue000{chr(0xE100 + len(hidden))}"
+        masked, found = re.subn(rf"(?<!\w){re.escape(name)}(?!\w)", mark, masked)
+        if found:
+            hidden[mark] = name
+    if not hidden:
+        return best
+    kept, unsaid = _best(masked, spoken)
+    if unsaid > left:
+        return best
+    for mark, name in hidden.items():
+        kept = kept.replace(mark, name)
+    return kept
+
+
+def _zoned(text: str, zone: str, near: datetime | None) -> str:
+    if zone == "UTC" or "UTC" not in text:
+        return text
+    place, day = ZoneInfo(zone), (near or datetime.now(UTC)).astimezone(UTC).date()
+
+    def moved(found: re.Match[str]) -> str:
+        try:
+            at = datetime.fromisoformat(f"{found[1] or f'{day} '}{found[2]}+00:00").astimezone(place)
+        except ValueError:
+            return found[0]
+        date = f"{at:%Y-%m-%d} " if found[1] else ""
+        return f"{date}{at:{'%H:%M:%S' if len(found[2]) > 5 else '%H:%M'}} {found[3]}{zone}"
+
+    return STAMP.sub(moved, text)
 
 
 def stored_as(text: str, spoken: str | None = None) -> list[list[str]]:
@@ -152,7 +222,9 @@ def _told_values(pattern: Pattern, found: Mapping[str, str], spoken: str) -> tup
     """What stands in the places of a pattern; None where it says so little that it means something else."""
     values, sum_left = {}, 0
     for name, value in found.items():
-        said, left = (value, 0) if name in pattern.quoted else _best(value, spoken)
+        said, left = (value, letters(value) if "; " in value else 0) if name in pattern.quoted else _best(value, spoken)
+        if name == "worker":  # "shop-host · process 7"
+            left = 0
         if pattern.short and left and name != pattern.speech and PLAIN.search(value):
             return None, 0  # "payment method …" is no payment
         values[name] = said
@@ -246,7 +318,7 @@ class Pattern:
     said: str
     short: bool  # few letters: what stands in its places must be translated, or look like a number or a code
     speech: str  # the place behind a colon at the end: what somebody else said
-    quoted: frozenset[str]  # places whose values are codes of a system, never words of ours
+    quoted: frozenset[str]  # places whose values are codes of a system or names of people, never words of ours
 
 
 @cache
@@ -260,12 +332,13 @@ def _patterns(spoken: str) -> tuple[Pattern, ...]:
         if len(fixed) == 1 or telling < LEAST_TELLING:  # "{n} min" would match anything
             continue
         names: set[str] = set()
+        quoted = frozenset(re.findall(r"['“]\{(\w+)\}['”]", text))
 
-        def group(found: re.Match[str], names: set[str] = names) -> str:
+        def group(found: re.Match[str], names: set[str] = names, quoted: frozenset[str] = quoted) -> str:
             if found[1] in names:
                 return f"(?P={found[1]})"
             names.add(found[1])
-            return f"(?P<{found[1]}>.+?)"
+            return f"(?P<{found[1]}>.{'*' if found[1] in quoted else '+'}?)"  # between quotes may stand nothing
 
         form = re.compile(re.sub(r"\\\{(\w+)\\\}", group, re.escape(text)), re.DOTALL)
         made.append(
@@ -275,7 +348,7 @@ def _patterns(spoken: str) -> tuple[Pattern, ...]:
                 said=said,
                 short=telling < SHORT,
                 speech=last[1] if (last := re.search(r": \{(\w+)\}$", text)) else "",
-                quoted=frozenset(re.findall(r"['“]\{(\w+)\}['”]", text)),
+                quoted=quoted | (names & {"person", "change"}),
             )
         )
     return tuple(made)
@@ -291,6 +364,7 @@ _DONE = (later("cancelled"),)
 # what a run says of itself at its end, in parts
 _OF_RUNS = (
     later("nothing to do"),
+    later("up to date"),
     later("First reason:"),
     later("Before that:"),
     later("The plan:"),

@@ -207,7 +207,7 @@ def two_systems(tmp_path: Path) -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         _install(patch, tmp_path)
         yield
-    connector.registry.plugins.cache_clear()
+    connector.registry.forget()
 
 
 def _install(patch: pytest.MonkeyPatch, folder: Path) -> None:
@@ -219,7 +219,7 @@ def _install(patch: pytest.MonkeyPatch, folder: Path) -> None:
         patch.delenv(name, raising=False)
     patch.setattr(connector.registry, "entry_points", _points)
     patch.setattr(Flask, "jinja_options", {**Flask.jinja_options, "bytecode_cache": COMPILED})
-    connector.registry.plugins.cache_clear()
+    connector.registry.forget()
 
 
 @dataclass
@@ -263,7 +263,7 @@ def _pattern(place: Path) -> tuple[Path, Seeded]:
             connection.exec_driver_sql("COMMIT")
             connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
         database.engine.dispose()
-    connector.registry.plugins.cache_clear()
+    connector.registry.forget()
     return folder, seeded
 
 
@@ -612,7 +612,7 @@ def bundled(home: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A data folder of the test's own, and no others than the bundled connectors."""
     for name in ("CONNECTOR_DEBUG", "PLENTY_PASSWORD"):
         monkeypatch.delenv(name, raising=False)
-    connector.registry.plugins.cache_clear()
+    connector.registry.forget()
     return home
 
 

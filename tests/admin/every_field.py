@@ -204,7 +204,7 @@ def install(patch: pytest.MonkeyPatch, db: Database) -> int:
     """Make the system known and a profile with it on both sides; its id."""
     mine = EntryPoint("thing", f"{__name__}:Thing", "connector.plugins")
     patch.setattr(connector.registry, "entry_points", lambda group: [mine, *conftest._points(group)])
-    connector.registry.plugins.cache_clear()
+    connector.registry.forget()
     moment = now()
     with db.session() as session:
         ends = [

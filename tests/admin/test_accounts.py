@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import html
 import re
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 from sqlalchemy import select
 
+from admin import configuration
 from admin.views import jobs
 from profiles import sync
 from profiles.models import Audit, Connection, Profile
@@ -151,6 +153,7 @@ def test_the_check_list_says_what_is_done_and_what_is_missing(
     trade.profile(seeded.db, market, office, entity="return", name="Market returns", direction="import", active=False)
     assert mandatory(anna, market) == {
         "Active": "done",
+        "Connection test": "done",
         "Parcel carrier": "missing",
         "Order: read from here": "done",
         "Return: read from here": "not active",
@@ -159,10 +162,59 @@ def test_the_check_list_says_what_is_done_and_what_is_missing(
     page = text(anna.get(f"/connections/{market}/"))
     assert "Select a carrier." in page
     assert "1 is missing" in page
+    assert "Its lists were collected" in page
+    with seeded.db.session() as session:
+        session.get_one(Connection, market).collected_at = None
+    assert "Not tested yet" in text(anna.get(f"/connections/{market}/"))
+    assert mandatory(anna, market)["Connection test"] == "missing"
     with seeded.db.session() as session:
         found = session.get_one(Connection, market)
         found.credentials, found.active = seal({"key": "k", "carrier": "dhl"}), False
     assert mandatory(anna, market) | {"Active": "missing", "Parcel carrier": "done"} == mandatory(anna, market)
+
+
+def test_the_check_list_believes_what_the_system_said_of_the_account_and_says_when(
+    anna: Browser, seeded: Seeded, ends: tuple[int, int]
+) -> None:
+    for ok, word, said in (
+        (False, "missing", r"It failed \(.*2026.*:30:00.*\): market: the token is wrong"),
+        (True, "done", r"It passed \(.*2026.*:30:00.*\)\."),
+    ):
+        with seeded.db.session() as session:
+            found = session.get_one(Connection, ends[1])
+            found.check_ok, found.check_message = ok, "market: the token is wrong or has expired."
+            found.checked_at = datetime(2026, 11, 20, 8, 30, tzinfo=UTC)
+        assert mandatory(anna, ends[1])["Connection test"] == word
+        assert re.search(said, text(anna.get(f"/connections/{ends[1]}/")).partition('id="mandatory"')[2])
+
+
+def test_a_value_that_the_own_list_lacks_is_refused_where_it_is_chosen(
+    anna: Browser, seeded: Seeded, ends: tuple[int, int]
+) -> None:
+    answer = anna.post(f"/connections/{ends[1]}/edit/", form(**{"s.carrier": "no-such"}))
+    assert answer.status_code == 422
+    assert "'no-such' is not among the lists of market (Carriers)." in text(answer)
+    assert "carrier" not in account(seeded, ends[1])
+    with seeded.db.session() as session:  # it was offered when it was chosen
+        session.get_one(Connection, ends[1]).credentials = seal({"key": "k", "carrier": "gone"})
+    changed = form(**{"s.carrier": "gone", "s.order_import": "yes"})
+    assert anna.post(f"/connections/{ends[1]}/edit/", changed).status_code == 302
+
+
+def test_a_file_with_a_value_that_the_own_list_lacks_raises_a_doubt(seeded: Seeded, ends: tuple[int, int]) -> None:
+    told = """connections:
+      - name: market
+        connector: trade_market
+        base_url: "http://127.0.0.1:9"
+        credentials:
+          key: k
+          carrier: no-such
+    """
+    with seeded.db.session() as session:
+        configuration.apply(session, told)
+        doubts = [str(one) for one in configuration.doubts(session, told)]
+    said = "'no-such' is not among the lists of market (Carriers)."
+    assert doubts == [f"line 7: connection 'market', credentials.carrier: {said}"]
 
 
 def test_the_check_list_leads_to_a_profile_with_the_usual_times_of_its_source(
@@ -271,6 +323,15 @@ def test_only_an_inactive_account_without_orders_is_deleted(
     anna.post(address, {"confirm": "market"})
     assert row(seeded, market).name == "market"
     assert "1 order is connected with it, so it cannot be deleted." in text(anna.get(f"/connections/{market}/"))
+    returns = trade.profile(seeded.db, market, office, entity="return", name="Market returns", direction="import")
+    world.send_back("R1", "1")
+    with seeded.db.session() as session:
+        session.get_one(Connection, market).active = True
+    sync.run(seeded.db, returns)
+    anna.post(f"/connections/{market}/switch", {"active": "no"})
+    assert "1 order is connected with it, so it cannot be deleted." in text(anna.get(f"/connections/{market}/"))
+    with seeded.db.session() as session:
+        session.delete(session.get_one(Profile, returns))
     with seeded.db.session() as session:
         session.delete(session.get_one(Profile, orders))
     assert "Type its name, market, to confirm." in text(anna.get(f"/connections/{market}/"))

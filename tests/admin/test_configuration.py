@@ -100,11 +100,11 @@ def install(bundled: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable
     def installed(*names: str) -> None:
         points = [EntryPoint(name, f"{__name__}:{name.capitalize()}", registry.GROUP) for name in names]
         monkeypatch.setattr(registry, "entry_points", lambda group: points)
-        registry.plugins.cache_clear()
+        registry.forget()
 
     installed("till", "depot")
     yield installed
-    registry.plugins.cache_clear()
+    registry.forget()
 
 
 @pytest.fixture

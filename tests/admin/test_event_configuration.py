@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import delete, select
 
 from admin import configuration
 from admin.configuration import Wrong
-from profiles import models
+from profiles import models, wiring
 from profiles.db import Database, now
 from tests.profiles import memory_events
 
@@ -82,6 +82,13 @@ def test_a_changed_moved_or_missing_procedure_is_told_and_stored(database: Datab
         assert last.action == "changed event procedures"
 
 
+def collected(database: Database) -> None:
+    with database.reading() as session:
+        ids = session.scalars(select(models.Connection.id)).all()
+    for id in ids:
+        wiring.collect_connection(database, id)
+
+
 def test_a_profile_without_the_key_keeps_its_procedures(database: Database) -> None:
     applied(database, FILE)
     assert applied(database, FILE[: FILE.index("    procedures:")]) == []
@@ -97,6 +104,14 @@ def test_a_profile_without_the_key_keeps_its_procedures(database: Database) -> N
         ("order_type: [sale, delivery]", "order_type: [sales]", 18, "'sales' is none of"),
         ("7.1 - 7.99", "8 - 7", 17, "ends before it begins"),
         ("words: shipped", "wrods: shipped", 20, "wrods"),
+        ("7.1 - 7.99", "abc", 17, "'abc' is not a status: a number, or a range as 7-7.99."),
+        ("referrer: 183", "referrer: [abc]", 18, "'abc' is not a number, as the ids of this list are."),
+        (
+            "referrer: 183",
+            "country: [D-E]",
+            18,
+            "'D-E' is not a number, as the ids of this list are, nor one of the short",
+        ),
         ("procedure: shout}", "procedure: shout, status: 7}", 21, "Only a change of status has statuses."),
         ("name: Shout", "name: Tell it", 21, "stands twice"),
         ("procedure: shout}", "procedure: shout, colour: red}", 21, "'colour' is not known here"),
@@ -111,6 +126,33 @@ def test_what_is_wrong_with_a_procedure_is_said_with_its_line(
     assert problem.startswith(f"line {line}:"), problem
     assert said in problem
     assert stored(database) == []
+
+
+def test_a_country_is_understood_by_its_iso_code_also_before_its_list_is_collected(database: Database) -> None:
+    text = FILE.replace("referrer: 183", "country: [at, AUT, 3]")
+    applied(database, text)
+    assert stored(database)[0].filters["country"] == ["at", "AUT", "3"]
+    collected(database)
+    applied(database, text)
+    assert stored(database)[0].filters["country"] == ["2", "2", "3"]
+    assert applied(database, text) == []
+    with pytest.raises(Wrong, match="'XX' is not a number, as the ids of this list are, nor one of the short"):
+        applied(database, text.replace("AUT", "XX"))
+
+
+def test_a_number_that_the_collected_lists_lack_is_doubted_and_hinders_nothing(database: Database) -> None:
+    applied(database, FILE)
+    collected(database)
+    text = FILE.replace("referrer: 183", "referrer: [183, 99], country: [AT, 7]").replace("status: [7,", "status: [77,")
+    applied(database, text)
+    with database.reading() as session:
+        told = [str(one) for one in configuration.doubts(session, text)]
+    assert told == [
+        "line 17: profile 'Order events', procedures.0.status: '77' is not among the lists of house (Order statuses). "
+        "Did you mean '7'?",
+        "line 18: profile 'Order events', procedures.0.filters.referrer: '99' is not among the lists of house (Referrers).",
+        "line 18: profile 'Order events', procedures.0.filters.country: '7' is not among the lists of house (Countries).",
+    ]
 
 
 def test_only_a_profile_of_events_has_event_procedures(database: Database) -> None:
@@ -150,14 +192,30 @@ def test_a_market_account_is_deleted_only_while_it_is_inactive_and_without_order
         )  # fmt: skip
         session.add(profile)
         session.flush()
-        for key in ("1", "2"):
+        for key, target in (("1", "T1"), ("2", "T2"), ("3", None)):
             session.add(
                 models.SyncRecord(
-                    profile_id=profile.id, source_id=key, status="complete", created_at=now(), updated_at=now()
+                    profile_id=profile.id, source_id=key, target_id=target, refs={},
+                    status="complete" if target else "skipped", created_at=now(), updated_at=now(),
                 )
-            )
+            )  # fmt: skip
+    assert "3 orders are connected with it" in refusal()
+    with database.session() as session:  # who deletes the profile does not get around the rule
+        configuration.delete_profile(session, "Import")
     assert "2 orders are connected with it" in refusal()
     with database.session() as session:
-        configuration.delete_profile(session, "Import")
+        again = models.Profile(
+            name="Again", entity="order", direction="import", from_id=market.id, to_id=house.id, active=False,
+            cron="* * * * *", settings={}, created_at=now(), updated_at=now(),
+        )  # fmt: skip
+        session.add(again)
+        session.flush()
+        session.add(
+            models.SyncRecord(profile_id=again.id, source_id="1", status="skipped", created_at=now(), updated_at=now())
+        )
+    assert "2 orders are connected with it" in refusal()  # each is counted once
+    with database.session() as session:
+        configuration.delete_profile(session, "Again")
+        session.execute(delete(models.Written))  # as if nothing had been written
         configuration.delete_connection(session, "market")
         assert session.scalars(select(models.Connection.name)).all() == ["house"]

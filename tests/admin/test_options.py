@@ -301,6 +301,29 @@ def test_a_value_that_the_default_of_a_filter_leaves_out_needs_no_row() -> None:
     assert lacking(state_filter=[]) == ["NEW", "SHIPPED"]
 
 
+def test_values_of_a_mapping_that_runs_can_do_without_are_on_top_and_counted_on_the_tab(
+    anna: Browser, seeded: Seeded, things: int
+) -> None:
+    """`row_map` is optional; "inv" and "gift" were seen, and no other mapping asks for it."""
+    anna.post(f"/profiles/{things}/options/", thing_form())
+    with seeded.db.session() as session:
+        source = session.get_one(Profile, things).from_id
+        for entry, extra in (("gift", {"seen": True}), ("coin", {})):
+            session.add(
+                CatalogueEntry(
+                    connection_id=source, kind="payment_method", entry=entry, name=entry.capitalize(), extra=extra,
+                    collected_at=session.get_one(Profile, things).created_at,
+                )
+            )  # fmt: skip
+    page = text(anna.get(f"/profiles/{things}/options/"))
+    table = page[page.index('id="s.row_map-rows"') :]
+    keys = re.findall(r'name="s\.row_map\.\d+\.key" value="([^"]+)"', table[: table.index("</table>")])
+    assert keys == ["inv", "gift", "coin", "cash"], "seen ones first, what is mapped last"
+    assert "Export settings (2)" in page
+    assert '<a href="#setting-row_map">A table with rows (2)</a>' in page
+    assert "its runs would stop" not in page
+
+
 # scopes
 
 
@@ -314,6 +337,39 @@ def test_the_origin_of_an_inherited_value_and_the_scopes_with_another_one_are_na
     field = page[page.index('id="setting-referrer_id"') :]
     assert "Another value holds for German store." in field
     assert page.count("value set here") >= 1
+
+
+@pytest.mark.parametrize("level", ["websites.base", "stores.de"])
+def test_each_scope_offers_use_default_with_the_origin_for_every_setting_and_shows_what_is_set_elsewhere(
+    anna: Browser, seeded: Seeded, things: int, level: str
+) -> None:
+    for profile in (seeded.profile, things):
+        with seeded.db.reading() as session:
+            row = session.get_one(Profile, profile)
+            ends = [session.get_one(Connection, one).connector for one in (row.from_id, row.to_id)]
+        page = text(anna.get(f"/profiles/{profile}/options/?scope={level}"))
+        rows = dict(re.findall(r'id="setting-(\w+)"(.*?)(?=id="setting-|class="savebar")', page, flags=re.S))
+        declared = declarations(ends[0], ends[1], row.entity).settings
+        assert set(rows) == {one.name for one in declared if one.name in rows or not one.when}
+        for one in declared:
+            if one.name not in rows:
+                continue
+            if ("website" if level.startswith("websites") else "store") in one.scopes:
+                assert f'name="use_default" value="{one.name}"' in rows[one.name]
+                assert re.search(r'class="from">(Default: |From \w)', rows[one.name])
+            else:
+                assert "Can be set globally" in rows[one.name]
+                assert re.search(r'class="from">(The default holds|From \w)', rows[one.name])
+                assert f'name="s.{one.name}' not in rows[one.name]
+                assert f'href="/profiles/{profile}/options/#setting-{one.name}"' in rows[one.name]
+
+
+def test_what_cannot_be_set_in_a_scope_shows_the_value_that_holds(anna: Browser, seeded: Seeded, things: int) -> None:
+    save(anna, things, **{"s.batch_size": ["77"], "use_default": []})
+    page = text(anna.get(f"/profiles/{things}/options/?scope=stores.de"))
+    field = page[page.index('id="setting-batch_size"') :]
+    assert "<li>77</li>" in field[: field.index('id="setting-', 10)]
+    assert "From global" in field[: field.index('id="setting-', 10)]
 
 
 def test_who_saves_what_somebody_else_changed_meanwhile_is_told_and_loses_nothing(
@@ -470,6 +526,42 @@ def test_a_version_is_restored_as_a_new_one_and_the_audit_says_so(anna: Browser,
     assert sorted(versions) == [1, 2, 3]
     assert (said.person, said.subject, said.kind) == ("anna", "Things", "profile")
     assert not any(HIDDEN_TEXT in one or "another-secret" in one for one in told)
+
+
+def test_restoring_a_version_that_lacks_what_runs_need_is_refused_by_field_and_it_is_the_draft(
+    anna: Browser, seeded: Seeded, things: int
+) -> None:
+    """As every save: nothing is stored until what is missing is filled in, and then the rest of that version is back."""
+    bare = {key: value for key, value in thing_form().items() if not key.startswith("s.plain_map")}
+    anna.post(f"/profiles/{things}/options/", {**bare, "s.number": ["3"], "incomplete": "yes"})
+    anna.post(f"/profiles/{things}/options/?scope=stores.de", {"s.text": ["of the store"], "use_default": []})
+    with seeded.db.session() as session:  # the version has a scope of its own
+        row = session.scalars(select(SettingsVersion).where(SettingsVersion.profile_id == things)).one()
+        row.settings = {**row.settings, "stores": {"de": {"text": "of the store"}}}
+    save(anna, things, **{"s.number": ["8"]})
+    change(seeded, things, active=True)
+    now = stored(seeded, things)
+    answer = anna.post(f"/profiles/{things}/options/versions/restore", {"version": "1"})
+    page = text(answer)
+    assert answer.status_code == 422
+    assert "Version 1 was not restored yet." in page
+    assert "The profile is active, and its runs would stop." in page
+    field = page[page.index('id="setting-plain_map"') :]
+    assert 'class="error"' in field[: field.index('id="setting-', 10)]
+    assert 'name="incomplete"' not in page
+    assert stored(seeded, things) == now
+    draft = form_of(answer.get_data(as_text=True))
+    assert (draft["restores"], draft["s.number"]) == (["1"], ["3"])
+    assert anna.post(f"/profiles/{things}/options/", draft).status_code == 422, "it still lacks the same"
+    mapped = {key: value for key, value in thing_form().items() if key.startswith("s.plain_map")}
+    draft = {key: value for key, value in draft.items() if not key.startswith("s.plain_map")}
+    assert anna.post(f"/profiles/{things}/options/", {**draft, **mapped}).status_code == 302
+    made = stored(seeded, things)
+    assert (made["global"]["number"], made["global"]["plain_map"]) == (3, MAPPED)
+    assert made["global"]["pin"] == now["global"]["pin"], "a secret of the version is kept"
+    assert made["stores"] == {"de": {"text": "of the store"}}
+    with seeded.db.reading() as session:
+        assert session.scalars(select(Audit).where(Audit.action == "restored")).one().after == {"version": 1}
 
 
 @pytest.mark.parametrize(

@@ -262,18 +262,87 @@ def test_the_payload_is_shown_without_secrets_and_read_anew_on_demand(
 def test_a_dry_run_says_why_a_record_would_be_skipped_beside_its_totals(anna: Browser, seeded: Seeded) -> None:
     why = "Nothing changed since it was written, and nothing differs there."
     totals = {"source": "1234.50", "target": "1234.50", "currency": "EUR"}
+    address = dry_line(seeded, "skip", message=why, totals=totals).partition("line/")[0]
+    assert why in text(anna.get(address))
+    assert "1.234,50 EUR → 1.234,50 EUR" in text(anna.get(address, headers={"Accept-Language": "de"}))
+
+
+def test_what_a_dry_run_lacks_is_listed_by_setting_as_of_a_run(anna: Browser, seeded: Seeded) -> None:
+    address = dry_line(seeded, "failed").partition("line/")[0]
+    lacking = "payment method 'a' of store de is not mapped; payment method 'b' of store at is not mapped"
+    with seeded.db.session() as session:
+        run = session.scalars(select(DryRun)).one()
+        run.status = "error"
+        run.message = f"Nothing was sent: {lacking}. Complete the settings of this profile and run it again."
+    page = text(anna.get(address))
+    assert "Nothing was sent: 2 things are missing in the settings." in page
+    assert re.search(r'<a href="[^"]*#setting-payment_mapping">[^<]*</a>: a \(de\), b \(at\)', page)
+
+
+@pytest.mark.parametrize(
+    ("by", "said"), [("anna", "dry run by anna"), ("command line", "dry run on the command line"), (None, "")]
+)
+def test_the_timeline_says_which_calls_were_a_dry_runs_and_whose(
+    anna: Browser, seeded: Seeded, by: str | None, said: str
+) -> None:
+    with seeded.db.session() as session:
+        call = session.get_one(DataLog, seeded.call)
+        reference = call.reference
+        call.dry_run_by, call.task_id = by, None
+        mine = select(SyncRecord.id).where(SyncRecord.source_number == reference).order_by(SyncRecord.id)
+        record = session.scalars(mine).first()
+    page = text(anna.get(f"/orders/{record}/"))
+    assert ("dry run by" in page or "dry run on" in page) is bool(said)
+    assert said in page
+    alone = text(anna.get(f"/log/{seeded.call}/"))
+    assert said in alone
+    assert ("outside of a run" in alone) is not bool(said)
+
+
+def test_a_dry_run_from_the_command_line_is_not_told_as_a_run(anna: Browser, seeded: Seeded) -> None:
+    with seeded.db.session() as session:
+        task = session.get_one(Task, seeded.task)
+        record = session.get_one(SyncRecord, seeded.complete)
+        task.asked_by, task.request = "command line", {"order": record.source_number, "dry_run": True}
+    page = text(anna.get(f"/orders/{seeded.complete}/"))
+    assert "asked for a dry run of this one" in page
+    assert "asked for a run of this one" not in page
+
+
+def dry_line(seeded: Seeded, action: str, **given: Any) -> str:
+    """The address of what a dry run says of one record."""
     with seeded.db.session() as session:
         run = DryRun(
-            profile_id=seeded.profile, asked_by="anna", status="success", counts={"skip": 1}, beat_at=now(),
-            created_at=now(), finished_at=now(),
+            profile_id=seeded.profile, asked_by="anna", status="success", counts={}, beat_at=now(), created_at=now(),
+            finished_at=now(),
         )  # fmt: skip
         session.add(run)
         session.flush()
-        line = {"message": why, "calls": [], "totals": totals, "notes": [], "kind": None}
-        session.add(DryRunLine(dry_run_id=run.id, position=0, source_number="7", action="skip", line=line))
-    address = f"/profiles/{seeded.profile}/dry-run/"
-    assert why in text(anna.get(address))
-    assert "1.234,50 EUR → 1.234,50 EUR" in text(anna.get(address, headers={"Accept-Language": "de"}))
+        line = {"message": "Order 7", "calls": [], "notes": [], "kind": None, **given}
+        row = DryRunLine(dry_run_id=run.id, position=0, source_number="7", action=action, line=line)
+        session.add(row)
+        session.flush()
+        return f"/profiles/{seeded.profile}/dry-run/line/{row.id}/"
+
+
+def test_a_record_for_which_nothing_would_be_sent_is_not_said_to_be_updated(anna: Browser, seeded: Seeded) -> None:
+    address = dry_line(seeded, "up to date").partition("line/")[0]
+    page = text(anna.get(address))
+    assert "up to date, nothing to send" in page
+    assert "would be updated" not in page
+    assert "aktuell, nichts zu senden" in text(anna.get(address, headers={"Accept-Language": "de"}))
+
+
+def test_a_value_bears_the_name_of_an_entry_only_where_its_cell_of_the_row_is_a_list(
+    anna: Browser, seeded: Seeded
+) -> None:
+    told = {"path": "payment.method", "setting": "payment_mapping", "row": "paypal"}
+    origins = {"mopId": {**told, "column": "method"}, "status": {**told, "column": "create"}}
+    call = {"method": "POST", "path": "/pay", "body": {"mopId": 14, "status": 2}, "origins": origins}
+    page = text(anna.get(dry_line(seeded, "create", calls=[call])))
+    assert "PayPal" in page
+    assert "Cash on delivery" not in page
+    assert "row “paypal” of Payment method mapping, Create payment for this method?" in page
 
 
 def test_a_dry_run_of_the_order_is_offered(anna: Browser, seeded: Seeded) -> None:

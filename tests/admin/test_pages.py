@@ -437,11 +437,11 @@ def test_choices_show_name_and_id_and_keep_what_is_no_longer_offered(anna: Brows
     assert "3.5 (not in the collected list)" in page
 
 
-def test_mapped_values_come_before_those_that_no_record_had(anna: Browser, seeded: Seeded) -> None:
+def test_values_that_are_not_mapped_stand_above_those_that_are(anna: Browser, seeded: Seeded) -> None:
     page = text(anna.get(f"/profiles/{seeded.profile}/options/"))
     table = page[page.index('id="s.status_mapping-rows"') :]
     keys = re.findall(r'name="s\.status_mapping\.\d+\.key" value="([^"]+)"', table)
-    assert keys == ["processing", "complete", "gone", "pending", "holded"]
+    assert keys == ["pending", "holded", "processing", "complete", "gone"]
     assert table[: table.index("</table>")].count("not mapped") == 2
 
 
@@ -508,7 +508,6 @@ def test_a_store_inherits_and_the_form_says_from_where(anna: Browser, seeded: Se
     assert "From website Main website: from the website" in page
     assert "From global: Kassel (104)" in page
     assert "Default: 1" in page
-    assert "batch_size" not in page, "this one is global only"
 
 
 def test_a_store_goes_back_to_its_website(anna: Browser, seeded: Seeded) -> None:
@@ -597,6 +596,24 @@ def test_the_dashboard_groups_failures_by_cause(anna: Browser, seeded: Seeded) -
     page = html.unescape(text(anna.get("/")))
     assert f'href="/profiles/{seeded.profile}/records/?status=failed&cause=no-payment-method">14</a>' in page
     assert "no payment method is mapped" in page
+
+
+def test_a_profile_that_runs_every_minute_leaves_room_for_the_last_runs_of_others(
+    anna: Browser, seeded: Seeded
+) -> None:
+    with seeded.db.session() as session:
+        old = session.get_one(Profile, seeded.profile)
+        often = Profile(name="Every minute", entity="order", direction="export", from_id=old.from_id, to_id=old.to_id,
+                        cron="* * * * *", timezone="UTC", created_at=now(), updated_at=now())  # fmt: skip
+        session.add(often)
+        session.flush()
+        for minute in range(20):
+            ran = now() - dt.timedelta(minutes=minute)
+            session.add(Task(profile_id=often.id, status="success", job_code="order_export", created_at=ran,
+                             scheduled_at=ran, executed_at=ran, finished_at=ran, message="nothing to do."))  # fmt: skip
+    page = text(anna.get("/"))
+    runs = re.findall(r'<td class="first"><a[^>]*>([^<]*)<', page[page.index("Last runs") :])
+    assert runs == ["Orders DE", *["Every minute"] * 6, "Orders DE"], "what runs now, and the last end of each profile"
 
 
 def test_the_dashboard_warns_when_the_clock_stands_still(anna: Browser, seeded: Seeded) -> None:

@@ -121,7 +121,7 @@ def test_an_account_is_connected_by_its_token_which_is_checked_at_once(
         assert TOKEN not in str(row.credentials)
         assert unseal(row.credentials)["token"] == TOKEN
     mandatory = plain(text(anna.get(f"/connections/{made}/")).partition('id="mandatory"')[2].partition("</ul>")[0])
-    assert "Select an AfterShip carrier." in mandatory
+    assert "no AfterShip carrier is selected. Select one in the connection." in mandatory
 
 
 def test_the_six_procedures_are_offered_as_the_tables_of_the_guide(

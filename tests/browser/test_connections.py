@@ -33,7 +33,7 @@ def systems() -> Iterator[dict[str, str]]:
 def empty(home: Path) -> Iterator[Database]:
     """A host on an empty database with one admin; the systems are those that are really installed."""
     home.mkdir(exist_ok=True)
-    connector.registry.plugins.cache_clear()
+    connector.registry.forget()
     made = Database(f"sqlite:///{home / 'wizard.db'}")
     made.upgrade()
     with made.session() as session:

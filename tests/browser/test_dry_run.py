@@ -54,7 +54,7 @@ def writes(stand_ins: StandIns) -> list[str]:
 def start(page: Page) -> None:
     page.get_by_role("button", name="Start the dry run").click()
     expect(page.locator("[data-dry-run=success]")).to_be_visible(timeout=30_000)
-    expect(page.get_by_text("Nothing was sent.")).to_be_visible()
+    expect(page.get_by_text("Nothing was sent.", exact=True)).to_be_visible()
 
 
 def test_it_shows_what_would_be_sent_with_its_origin_and_sends_nothing(

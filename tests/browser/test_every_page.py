@@ -40,7 +40,7 @@ def an_import(seeded: Seeded, monkeypatch: pytest.MonkeyPatch) -> int:
     bundled = ("magento", "Magento"), ("plentyone", "PlentyOne")
     points = [EntryPoint(code, f"connector.{code}:{name}", "connector.plugins") for code, name in bundled]
     monkeypatch.setattr(connector.registry, "entry_points", lambda group: [*points, *conftest._points(group)])
-    connector.registry.plugins.cache_clear()
+    connector.registry.forget()
     stamps = {"created_at": now(), "updated_at": now()}
     with seeded.db.session() as session:
         ends = [
@@ -114,6 +114,18 @@ def test_every_page_is_accessible_and_fits_a_phone(
         if spilled > 0:
             faults.append(f"{address} scrolls sideways on a phone by {spilled} pixels")
     assert not faults, "\n\n".join(faults)
+
+
+def test_what_scrolls_can_be_reached_by_keyboard(anna: Visitor, seeded: Seeded) -> None:
+    for address, width, height, scrolls in (
+        ("/", *SIZES["phone"], "figure"),
+        (f"/profiles/{seeded.profile}/schedule-history/", 1280, 480, ".scroll"),
+    ):
+        anna.page.set_viewport_size({"width": width, "height": height})
+        anna.page.goto(address)
+        place = anna.page.locator(scrolls).first
+        assert place.evaluate("it => it.scrollWidth > it.clientWidth || it.scrollHeight > it.clientHeight"), address
+        anna.accessible()
 
 
 def test_the_menu_opens_on_a_phone_and_the_icons_are_drawn(visit: Callable[..., Visitor], seeded: Seeded) -> None:

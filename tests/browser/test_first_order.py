@@ -231,7 +231,7 @@ def tries_without_sending(person: Person, fresh: Fresh) -> None:
     person.press(re.compile("Dry run"), "link")
     person.press("Start the dry run")
     expect(page.locator("[data-dry-run=success]")).to_be_visible(timeout=LONG)
-    expect(page.get_by_text("Nothing was sent.")).to_be_visible()
+    expect(page.get_by_text("Nothing was sent.", exact=True)).to_be_visible()
     expect(page.locator(".picks")).to_contain_text("would be created")
     person.look("dry-run")
     assert fresh.writes() == before

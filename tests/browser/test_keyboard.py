@@ -83,7 +83,7 @@ def test_the_day_of_an_admin_without_a_mouse(visit: Callable[..., Visitor], seed
     expect(page.get_by_role("heading", name="Order 100000004")).to_be_visible()
     tab_to(page, page.get_by_role("button", name="Retry now"))
     keys.press("Enter")
-    expect(page.locator(".flash.good:not([data-restored])").first).to_contain_text("1 record is tried again now.")
+    expect(page.locator(".flash.good:not([hidden])").first).to_contain_text("1 record is tried again now.")
     tab_to(page, page.locator("main .crumb").get_by_role("link", name="Orders DE"))
     keys.press("Enter")
     page.wait_for_url("**/records/")

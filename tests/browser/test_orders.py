@@ -41,7 +41,7 @@ def test_a_retry_is_followed_to_its_end(anna: Visitor, seeded: Seeded) -> None:
     page = anna.page
     page.goto(f"/orders/{seeded.failed}/")
     page.get_by_role("button", name="Retry now").click()
-    expect(page.locator(".flash.good:not([data-restored])")).to_contain_text("1 record is tried again now.")
+    expect(page.locator(".flash.good:not([hidden])")).to_contain_text("1 record is tried again now.")
     expect(page.locator(".answer")).to_contain_text("waits to be sent")
     page.locator("body").click(position={"x": 700, "y": 5})
     with seeded.db.session() as session:

@@ -137,7 +137,7 @@ def test_chosen_rows_are_moved(anna: Visitor, seeded: Seeded, action: str, was: 
     expect(page.locator("[data-count]")).to_have_text("2")
     page.once("dialog", lambda dialog: dialog.accept())
     page.locator("[data-chosen]").get_by_role("button", name=action).click()
-    expect(page.locator(".flash.good:not([data-restored])")).to_contain_text("2 records")
+    expect(page.locator(".flash.good:not([hidden])")).to_contain_text("2 records")
     assert count(seeded, becomes) == before + 2
 
 
@@ -162,7 +162,7 @@ def test_all_of_one_cause_are_retried_together(anna: Visitor, seeded: Seeded) ->
     assert count(seeded, "failed") == 14
     anna.accessible()
     page.get_by_role("button", name="Retry 14 records").click()
-    expect(page.locator(".flash.good:not([data-restored])")).to_contain_text("14 records are tried again now.")
+    expect(page.locator(".flash.good:not([hidden])")).to_contain_text("14 records are tried again now.")
     assert count(seeded, "failed") == 0
 
 
@@ -172,7 +172,7 @@ def test_all_that_match_are_moved_after_a_question(anna: Visitor, seeded: Seeded
     page.locator("summary", has_text="All that match").click()
     page.locator(".pop[open]").get_by_role("button", name="Put back to pending").click()
     page.get_by_role("button", name="Put back 14 records").click()
-    expect(page.locator(".flash.good:not([data-restored])")).to_contain_text("14 records are pending again.")
+    expect(page.locator(".flash.good:not([hidden])")).to_contain_text("14 records are pending again.")
     assert count(seeded, "skipped") == 0
 
 
@@ -235,4 +235,35 @@ def test_a_record_is_chosen_on_the_phone(anna: Visitor, seeded: Seeded) -> None:
     page.set_viewport_size(dict(zip(("width", "height"), SIZES["phone"], strict=True)))  # type: ignore[arg-type]
     page.goto(f"/profiles/{seeded.profile}/records/")
     page.locator("[data-row]").first.check()
-    expect(page.locator("[data-chosen]")).to_be_visible()
+    bar = page.locator("[data-chosen]")
+    expect(bar).to_be_visible()
+    last = page.locator("[data-row]").last
+    last.check()
+    expect(bar).to_be_in_viewport(ratio=1)
+    page.evaluate("scrollTo(0, document.body.scrollHeight)")
+    boxes = last.bounding_box(), bar.bounding_box()
+    assert boxes[0]
+    assert boxes[1]
+    assert boxes[0]["y"] + boxes[0]["height"] < boxes[1]["y"], "the bar covers no row at the end of the list"
+    anna.accessible()
+
+
+def test_a_message_is_readable_on_a_laptop_and_a_longer_one_opens_by_keyboard(anna: Visitor, seeded: Seeded) -> None:
+    usual = "Order 100000007: the total differs by 0.42 EUR. " * 4
+    long = "PlentyONE answered with a long explanation. " * 30
+    with seeded.db.session() as session:
+        for row in session.scalars(select(SyncRecord).where(SyncRecord.status == "failed").limit(2)):
+            row.message = usual if row.id == seeded.failed else long
+        session.get_one(SyncRecord, seeded.failed).message = usual
+    page = anna.page
+    page.set_viewport_size({"width": 1280, "height": 800})
+    page.goto(f"{tab(seeded)}?status=failed")
+    cut = "one => one.scrollHeight > one.clientHeight + 1 || one.scrollWidth > one.clientWidth + 1"
+    short = page.locator(".message", has_text="the total differs").first
+    assert short.evaluate(cut) is False
+    other = page.locator(".message", has_text="a long explanation").first
+    assert other.evaluate(cut) is True
+    other.focus()
+    page.keyboard.press("Enter")
+    assert other.evaluate(cut) is False
+    anna.accessible()

@@ -103,9 +103,9 @@ class Host:
         out, error = process.communicate(timeout=timeout)
         return subprocess.CompletedProcess(arguments, process.returncode, out, error)
 
-    def apply(self, answers: dict[str, Any] | None = None, **changes: Any) -> None:
+    def apply(self, answers: dict[str, Any] | None = None, *, twin: str | None = None, **changes: Any) -> None:
         """Two connections and the profile *Order export*; `changes` go into its global settings. With `answers`, the
-        settings of the other direction, *Order import* as well."""
+        settings of the other direction, *Order import* as well; with `twin`, a second export of that name."""
         shop = {"consumer_key": "ck", "consumer_secret": "cs", "access_token": "at", "access_token_secret": "ats"}
         erp = {"username": "connector", "password": "env:PLENTY_PASSWORD", "index_lag_seconds": 2}
         mapping = {method: {"method_id": 6000} for method in METHODS}
@@ -151,6 +151,8 @@ class Host:
         if answers is not None:
             back = {**document["profiles"][0], "name": "Order import", "direction": "import"}  # type: ignore[dict-item]
             document["profiles"].append({**back, "from": "erp", "to": "shop", "settings": {"global": answers}})
+        if twin is not None:
+            document["profiles"].append({**document["profiles"][0], "name": twin})  # type: ignore[dict-item]
         file = self.folder / "setup.yaml"
         file.write_text(yaml.safe_dump(document))
         done = self.call("apply", str(file))

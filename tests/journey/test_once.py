@@ -110,3 +110,31 @@ def kill_and_check(world: Makers, url: str | None) -> None:
             break
     check(stand_ins, host, wanted(stand_ins))
     assert kills >= 5
+
+
+@pytest.mark.parametrize("engine", ["sqlite", "postgresql"])
+def test_a_second_profile_of_the_same_work_doubles_nothing_however_both_are_killed(world: Makers, engine: str) -> None:
+    for url in postgres() if engine == "postgresql" else [None]:
+        chance = random.Random(seed())
+        stand_ins, host = world("--orders", "120", "--index-lag", "1", "--latency-ms", "10", url=url)
+        host.apply(residual="line", workers=4, twin="Second export")
+        assert host.call("collect").returncode == 0
+        for _ in range(10):
+            both = [host.start("run", name, "--json") for name in ("Order export", "Second export")]
+            time.sleep(chance.uniform(1.0, 2.5))
+            for process in chance.sample(both, 2):
+                process.send_signal(signal.SIGKILL)
+                time.sleep(chance.uniform(0, 0.5))
+            for process in both:
+                process.communicate()
+        both = [host.start("run", name, "--json") for name in ("Order export", "Second export")]
+        assert [process.communicate()[1] and process.returncode for process in both] == [0, 0]
+        host.run()
+        state, numbers = stand_ins.state(), wanted(stand_ins)
+        assert once_each(state) == {}
+        assert state["counts"]["orders"] == len(numbers)
+        first, second = (host.records(profile=name) for name in ("Order export", "Second export"))
+        assert {one["source_number"] for one in first if one["target_id"]} | {
+            one["source_number"] for one in second if one["target_id"]
+        } == numbers
+        assert {one["status"] for one in (*first, *second)} <= {"complete", "updated", "skipped"}
