@@ -2,8 +2,9 @@
 
 Magento gives back of every amount of a row (net, tax, compensation, discount) what is left of it, in proportion to the
 pieces; it rounds with a remainder that is carried from amount to amount, so that the sum is the exact share, rounded once
-(core source). Should a shop round row by row, the first credit memo where that makes a difference is too small by a cent or
-so, which a second one gives back, and it is remembered of the shop.
+(core source). Versions and tax extensions do otherwise: row by row, amount by amount, in proportion to the whole row. Where
+the ways differ and the shop has not shown its own, the largest is reckoned with: what is missing is given back by a second
+memo, what is too much could not be taken. Each memo where they differ tells which ways remain possible.
 Shipping goes back whole or not at all. Adjustments are given in the base currency, which Magento turns into the order's own
 by the rate, to the cent.
 """
@@ -24,33 +25,73 @@ GIVEN = (
     ("discount_tax_compensation_invoiced", "discount_tax_compensation_refunded", 1),
     ("discount_invoiced", "discount_refunded", -1),
 )
-ONCE, BY_ROW = "once", "by row"
-ROUNDING = "refund_rounding"  # state: which of both the shop has shown
+ONCE, BY_ROW, BY_AMOUNT = "once", "by row", "by amount"
+LEFT, REACHED, WHOLE = "of what is left", "of what is reached", "of the whole"
+USUAL = f"{ONCE} {LEFT}"
+ROUNDING = "refund_rounding"  # state: the ways that the shop's memos have not ruled out
 STEPS = 60  # so many cents are tried as a counterweight
 
 
-def rounding(client: MagentoClient) -> str | None:
+def possible(client: MagentoClient) -> frozenset[str] | None:
+    """The ways that remain, as `goods` names them; None while the shop has shown nothing."""
     told = client.host.state.read(ROUNDING)
-    return str(told["by"]) if told else None
+    ways = told.get("ways") if told else None
+    return frozenset(ways) if isinstance(ways, list) and ways else None
+
+
+def learn(client: MagentoClient, ways: Mapping[str, Decimal], came_to: Decimal) -> None:
+    """Keep the ways by which the pieces come to what they came to; where none does, nothing is known of the shop."""
+    if len(set(ways.values())) < 2 and came_to in ways.values():
+        return
+    fitting = frozenset(name for name, amount in ways.items() if amount == came_to)
+    before = possible(client)
+    left = (fitting & before if before else fitting) or fitting
+    if left != before:
+        client.host.state.change(ROUNDING, lambda _: {"ways": sorted(left)} if left else None)
+
+
+def roundings(client: MagentoClient) -> frozenset[str] | None:
+    """Whether the shop rounds once, by row or by amount, as far as that is known."""
+    ways = possible(client)
+    return ways and frozenset(how for how in (ONCE, BY_ROW, BY_AMOUNT) for way in ways if way.startswith(how))
+
+
+def expected(client: MagentoClient, ways: Mapping[str, Decimal]) -> Decimal:
+    """The largest of the ways that remain; by amount only when the shop was seen to do so, because that differs for
+    ordinary prices already (half of 19.98 with tax) and would make a second memo of each first one."""
+    known = possible(client) or {name for name in ways if not name.startswith(BY_AMOUNT)}
+    return max((amount for name, amount in ways.items() if name in known), default=max(ways.values()))
 
 
 def goods(placed: Placed, quantities: Mapping[str, Decimal]) -> dict[str, Decimal]:
-    """What these pieces come to in the order's currency, with tax and less discount: rounded once, or row by row, as the
-    version of Magento does. Mostly both are the same."""
+    """What these pieces come to in the order's currency, with tax and less discount, by each way that a shop may go.
+    Mostly all are the same."""
     rows = [
-        _row(head, row, quantity)
+        (row, head.share(row, quantity))
         for head in placed.heads
         if (quantity := quantities.get(head.id, ZERO)) > 0
         for row in head.bearers
     ]
-    return {ONCE: cents(sum(rows, ZERO)), BY_ROW: sum((cents(row) for row in rows), ZERO)}
+    ways: dict[str, Decimal] = {}
+    for share in (LEFT, REACHED, WHOLE):
+        shares = [_shares(row, pieces, share) for row, pieces in rows]
+        ways[f"{ONCE} {share}"] = cents(sum((sum(row, ZERO) for row in shares), ZERO))
+        ways[f"{BY_ROW} {share}"] = sum((cents(sum(row, ZERO)) for row in shares), ZERO)
+        ways[f"{BY_AMOUNT} {share}"] = sum((cents(amount) for row in shares for amount in row), ZERO)
+    return ways
 
 
-def _row(head: Head, row: Fields, quantity: Decimal) -> Decimal:
-    left = row.amount("qty_invoiced") - row.amount("qty_refunded")
-    pieces = head.share(row, quantity)
-    whole = sum((sign * (row.amount(given) - row.amount(back)) for given, back, sign in GIVEN), ZERO)
-    return whole if pieces >= left else whole * pieces / left
+def _shares(row: Fields, pieces: Decimal, share: str) -> list[Decimal]:
+    """What goes back of each amount of a row, not rounded; the last pieces take all that is left."""
+    many, gone = row.amount("qty_invoiced"), row.amount("qty_refunded")
+    amounts = [(sign * row.amount(given), sign * row.amount(back)) for given, back, sign in GIVEN]
+    if pieces >= many - gone:
+        return [given - back for given, back in amounts]
+    if share == LEFT:
+        return [(given - back) * pieces / (many - gone) for given, back in amounts]
+    if share == REACHED:
+        return [given * (gone + pieces) / many - back for given, back in amounts]
+    return [given * pieces / many for given, _ in amounts]
 
 
 def shipping(placed: Placed) -> Decimal:

@@ -95,19 +95,21 @@ def _share(head: Head, rows: list[OrderLine], pieces: Decimal) -> tuple[Decimal,
 
 
 def _rounded(work: Work, shares: list[tuple[Decimal, Decimal]]) -> Decimal:
-    """What Magento makes of the shares: rounded once, as a credit memo's are; of a shop that was seen to round net amount
-    and tax for themselves, so. An invoice cannot be corrected: where the ways differ and the shop has shown none, it is left
-    to people."""
-    exact = all(total == cents(total) for total, _ in shares)
+    """What Magento makes of the shares: rounded as its credit memos have shown. An invoice cannot be corrected: where the
+    ways that remain differ, it is left to people."""
     once = cents(sum((total for total, _ in shares), ZERO))
-    rows = sum((cents(total) for total, _ in shares), ZERO)
-    parts = sum((cents(tax) + cents(total - tax) for total, tax in shares), ZERO)
-    way = adjusting.rounding(work.client)
-    if way == adjusting.ONCE or (exact and way is None):
+    ways = {
+        adjusting.ONCE: once,
+        adjusting.BY_ROW: sum((cents(total) for total, _ in shares), ZERO),
+        adjusting.BY_AMOUNT: sum((cents(tax) + cents(total - tax) for total, tax in shares), ZERO),
+    }
+    known = adjusting.roundings(work.client)
+    if known is None and all(total == cents(total) for total, _ in shares):
         return once
-    if not exact and len({parts, rows} if way else {parts, rows, once}) > 1:
+    found = {ways[how] for how in known or ways}
+    if len(found) > 1:
         raise _impossible(work, reason="what these lines come to there cannot be told to the cent")
-    return parts
+    return found.pop()
 
 
 def _carriage(work: Work) -> Decimal:

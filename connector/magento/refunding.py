@@ -20,6 +20,7 @@ from connector.magento.shipping import pieces_of
 from connector.magento.work import Work, has_document, status_in
 from connector.records import CENT, DocumentKind, LineKind, Order, cents
 
+ROUNDED = 2  # cents of a row that rounding may cost, amount by amount
 SHORTEST_WAIT, LONGEST_WAIT = 60.0, 3600.0  # seconds, for an invoice that the shop has to make itself
 
 
@@ -33,6 +34,7 @@ class Plan:
     less: Decimal = ZERO
     everything: bool = False
     ways: Mapping[str, Decimal] = field(default_factory=dict)  # what the pieces come to, as `adjusting.goods` says
+    goods: Decimal = ZERO  # the one of them that is reckoned with
 
 
 def wanted(record: Order, options: Options) -> None:
@@ -55,23 +57,23 @@ def bring(work: Work) -> Decimal | None:
         _adopt(work)
     if not work.ref("creditmemo_id") and work.placed.fields.amount("total_refunded"):
         _made_there(work)
-    ways: Mapping[str, Decimal] = {}
+    plan: Plan | None = None
     if not work.listed("creditmemo_id"):
         _possible(work)
         plan = _plan(work)
         standing.remember(work)
         _keep(work, _send(work, plan))
-        ways = plan.ways
     if work.dry:
         return None
     order = work.placed.fields
     work.ended = order.amount("total_refunded") + _total(work) >= order.amount("total_paid")
     total = sum((_read(work, id) for id in work.listed("creditmemo_id")), ZERO)
     short = _total(work) - total
-    if ZERO < short <= CENT * len(work.placed.heads) and len(work.listed("creditmemo_id")) == 1:
-        total += _make_up(work, short, ways)
+    if plan is not None and plan.ways:
+        adjusting.learn(work.client, plan.ways, plan.goods - short)
+    if ZERO < short <= CENT * ROUNDED * len(work.placed.heads) and len(work.listed("creditmemo_id")) == 1:
+        total += _make_up(work, short)
     if total != _total(work):
-        work.client.host.state.change(adjusting.ROUNDING, lambda _: None)  # what was thought to be known of it is wrong
         raise RecordFailed(
             f"{work.name}: Magento's credit memo {work.ref('creditmemo_id')} is over {total} {work.placed.currency}, the "
             f"credit note {work.order.key} over {_total(work)} {work.order.currency}. Correct it in Magento by hand."
@@ -85,11 +87,8 @@ def _keep(work: Work, id: str) -> None:
     work.done.append(f"credit memo {id}")
 
 
-def _make_up(work: Work, short: Decimal, ways: Mapping[str, Decimal]) -> Decimal:
-    """The cent by which the shop rounds otherwise than thought, without a mail; from now on its way is known."""
-    way = next((name for name, amount in ways.items() if max(ways.values()) - amount == short), None)
-    if way is not None:
-        work.client.host.state.change(adjusting.ROUNDING, lambda _: {"by": way})
+def _make_up(work: Work, short: Decimal) -> Decimal:
+    """The cent by which the shop rounds otherwise than thought, without a mail."""
     found = adjusting.adjustment(short, _rate(work))
     if found is None:
         return ZERO
@@ -200,8 +199,8 @@ def _adjusted(work: Work, quantities: dict[str, Decimal], shipping: bool, total:
     everything = everything and (shipping or not left)
     order = placed.fields
     ways = adjusting.goods(placed, quantities)
-    # while the shop's way is not known, the larger: what is missing can be given back, what is too much cannot be taken
-    comes_to = ways.get(adjusting.rounding(work.client) or "", max(ways.values())) + (left if shipping else ZERO)
+    pieces = adjusting.expected(work.client, ways)
+    comes_to = pieces + (left if shipping else ZERO)
     credit = adjusting.credited(placed)
     difference = total - comes_to
     rest = total == cents(order.amount("total_paid") - order.amount("total_refunded"))
@@ -212,7 +211,7 @@ def _adjusted(work: Work, quantities: dict[str, Decimal], shipping: bool, total:
             "say: refund it in Magento by hand."
         )
     if everything and (not difference or credit):
-        return Plan(quantities=quantities, shipping=shipping, everything=True, ways=ways)
+        return Plan(quantities=quantities, shipping=shipping, everything=True, ways=ways, goods=pieces)
     rate = _rate(work)
     found = adjusting.adjustment(difference, rate)
     if found is None:
@@ -221,7 +220,8 @@ def _adjusted(work: Work, quantities: dict[str, Decimal], shipping: bool, total:
             f"in Magento, and at the rate {plain(rate)} no adjustment in the base currency makes up for the difference. "
             "Refund it in Magento by hand."
         )
-    return Plan(quantities=quantities, shipping=shipping, more=found[0], less=found[1], ways=ways)
+    more, less = found
+    return Plan(quantities=quantities, shipping=shipping, more=more, less=less, ways=ways, goods=pieces)
 
 
 def _send(work: Work, plan: Plan, *, quiet: bool = False) -> str:
@@ -254,12 +254,26 @@ def _send(work: Work, plan: Plan, *, quiet: bool = False) -> str:
         try:
             return work.make(f"order/{placed.id}/refund", body)
         except Refused as error:
-            raise RecordFailed(
-                f"{work.name}: Magento refused the offline credit memo for order {placed.number}. What was captured online "
-                f"is refunded online ('Refund'). {error}",
-                setting="refund_capture_case",
-            ) from error
+            raise _refused(work, error) from error
     return work.make(f"invoice/{_invoice(work, captured, plan)}/refund", {**body, "isOnline": True})
+
+
+def _refused(work: Work, error: Refused) -> RecordFailed:
+    placed, order = work.placed, work.placed.fields
+    base = cents(order.amount("base_total_paid") - order.amount("base_total_refunded"))
+    if base < cents(_total(work) / _rate(work)):  # each currency is rounded for itself, by Magento too
+        return RecordFailed(
+            f"{work.name}: credit note {work.order.key} is over {_total(work)} {work.order.currency}, but in the shop's base "
+            f"currency only {base} {order.text('base_currency_code') or ''} of order {placed.number} are paid and not "
+            f"refunded yet. Refund it in Magento by hand. {error}"
+        )
+    if _captured(work):
+        return RecordFailed(
+            f"{work.name}: Magento refused the offline credit memo for order {placed.number}. What was captured online "
+            f"is refunded online ('Refund'). {error}",
+            setting="refund_capture_case",
+        )
+    return RecordFailed(f"{work.name}: Magento refused the credit memo for order {placed.number}. {error}")
 
 
 def _captured(work: Work) -> list[Payload]:

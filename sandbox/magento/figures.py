@@ -116,13 +116,15 @@ def refund_line(item: Item, quantity: Decimal) -> dict[str, Part]:
 
 
 def _move(item: Item, full: dict[str, Decimal], targets: dict[str, str], prefix: str, share: Decimal) -> Part:
-    """Take the share of every amount. What rounding does to the row is taken back in the tax, so that the piece
-    comes to its share of the gross price: half of 2 x 9.99 is 9.99, though half of its net is not.
+    """Take the share of every amount. What rounding does to the row is taken back in the tax, or in the compensation of
+    a row that a discount left no tax, so that the piece comes to its share of the gross price: half of 2 x 9.99 is 9.99,
+    though half of its net is not.
     """
     reached = {name: portion(value, ZERO, share) for name, value in full.items()}
-    if full["tax"]:
+    if mended := next((name for name in ("tax", "compensation") if full[name]), None):
         due = portion(full["row"] + full["tax"] + full["compensation"] - full["discount"], ZERO, share)
-        reached["tax"] = due + reached["discount"] - reached["row"] - reached["compensation"]
+        others = sum((reached[name] for name in ("row", "tax", "compensation") if name != mended), ZERO)
+        reached[mended] = due + reached["discount"] - others
     part = Part()
     for name, target in targets.items():
         before = number(item.get(f"{prefix}{target}"))

@@ -79,7 +79,7 @@ def test_what_is_paid_is_refunded_in_two_parts(recorded: Shop) -> None:
         recorded.control("configure", refuse_offline_refund=False)
         rows = {line.external: line for line in record(order).lines}
         first = some(rows[back[0].id], 1)
-        piece = adjusting.goods(placed, {back[0].id: Decimal(1)})[adjusting.ONCE]
+        piece = adjusting.goods(placed, {back[0].id: Decimal(1)})[adjusting.USUAL]
         sale = record(order)
         write(recorded, child(sale, OrderKind.CREDIT, "1", first, total=piece), known(order["entity_id"]), **given)
         rest = child(sale, OrderKind.CREDIT, "2", total=left - piece)

@@ -323,7 +323,7 @@ def test_what_was_refunded_in_the_shop_by_hand_is_not_refunded_a_second_time(sho
 
 def test_a_total_that_came_out_otherwise_is_named_and_not_repeated(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
     order = paid(shop)
-    monkeypatch.setattr(adjusting, "goods", lambda placed, quantities: {adjusting.ONCE: Decimal("9.00")})
+    monkeypatch.setattr(adjusting, "goods", lambda placed, quantities: {adjusting.USUAL: Decimal("9.00")})
     what = known(order["entity_id"])
     one = note(order, "9.99", some(record(order).lines[0], 1))
     for _ in range(2):
@@ -387,7 +387,7 @@ def test_every_order_of_the_shop_can_be_credited_piece_by_piece(shop: Shop) -> N
         method = "online" if order["payment"]["method"] in ("braintree", "paypal_express") else "offline"
         share = cents(Decimal(order["grand_total"]) / 3)
         if order["order_currency_code"] != order["base_currency_code"]:  # an adjustment is given in the latter
-            share = adjusting.goods(Placed(order), {str(first.external): Decimal(1)})[adjusting.ONCE]
+            share = adjusting.goods(Placed(order), {str(first.external): Decimal(1)})[adjusting.USUAL]
         given = {**REFUND, "refund_capture_case": method}
         if adjusting.credited(Placed(order)):  # a gift card has paid a part: all or nothing
             with pytest.raises(RecordFailed, match="gift card"):
@@ -439,7 +439,7 @@ def test_what_magento_will_come_to_is_known_before(shop: Shop) -> None:
             piece = adjusting.goods(Placed(order), {str(item["item_id"]): Decimal(1)})
             method = "online" if order["payment"]["method"] in ("braintree", "paypal_express") else "offline"
             line = next(one for one in record(order).lines if one.external == str(item["item_id"]))
-            one = note(order, piece[adjusting.ONCE], some(line, 1))
+            one = note(order, piece[adjusting.USUAL], some(line, 1))
             write(shop, one, known(order["entity_id"]), **REFUND, refund_capture_case=method)
             assert (
                 memo(shop, order["entity_id"])["adjustment"],
@@ -450,6 +450,37 @@ def test_what_magento_will_come_to_is_known_before(shop: Shop) -> None:
     assert min(seen.values()) > 0
 
 
+OWN = f"{adjusting.BY_ROW} {adjusting.REACHED}"  # the way of this shop
+
+
+def test_a_shop_that_gives_the_share_of_the_whole_row_gives_no_cent_too_much(shop: Shop) -> None:
+    """Seven pieces for a price that seven does not divide: after some are given back, what is left divides otherwise."""
+
+    def differing(order: Json, sku: str) -> tuple[int, int] | None:
+        for first in range(1, 12):
+            row = next(one for one in heads(order) if one["sku"] == sku)
+            gross = Decimal(str(row["row_invoiced"])) + row["tax_invoiced"] - row.get("discount_invoiced", 0)
+            many = Decimal(row["qty_invoiced"])
+            back = cents(gross * first / many)
+            for second in range(1, int(many) - first):
+                reached = cents(gross * (first + second) / many) - back
+                if reached > cents((gross - back) * second / (many - first)):
+                    return first, second
+        return None
+
+    for many in range(5, 60):
+        order = paid(shop, ("KAF-1000", many), store="default")
+        if found := differing(order, "KAF-1000"):
+            break
+    line = record(order).lines[0]
+    gross = Decimal(str(order["grand_total"])) - Decimal(str(order["shipping_incl_tax"]))
+    first = cents(gross * found[0] / many)
+    second = cents(gross * sum(found) / many) - first
+    for key, amount, pieces in (("1", first, found[0]), ("2", second, found[1])):
+        write(shop, note(order, amount, some(line, pieces), key=key), known(order["entity_id"]), **REFUND)
+    assert look(shop, order["entity_id"])["total_refunded"] == first + second
+
+
 def test_a_shop_that_rounds_row_by_row_gives_the_missing_cent_back_once(shop: Shop) -> None:
     def differing(order: Json) -> dict[str, Decimal] | None:
         placed = Placed(order)
@@ -457,7 +488,7 @@ def test_a_shop_that_rounds_row_by_row_gives_the_missing_cent_back_once(shop: Sh
             for second in range(1, 8):
                 pieces = {str(one["item_id"]): Decimal(n) for one, n in zip(heads(order), (first, second), strict=True)}
                 ways = adjusting.goods(placed, pieces)
-                if ways[adjusting.ONCE] > ways[adjusting.BY_ROW]:
+                if ways[adjusting.USUAL] > ways[OWN]:
                     return pieces
         return None
 
@@ -466,7 +497,7 @@ def test_a_shop_that_rounds_row_by_row_gives_the_missing_cent_back_once(shop: Sh
     order, pieces = next((one, found) for one in made_orders if (found := differing(one)))
     rows = {line.external: line for line in record(order).lines}
     lines = [some(rows[key], quantity) for key, quantity in pieces.items()]
-    total = adjusting.goods(Placed(order), pieces)[adjusting.ONCE]
+    total = adjusting.goods(Placed(order), pieces)[adjusting.USUAL]
     what = known(order["entity_id"])
     write(shop, note(order, total, *lines), what, **REFUND, send_credit_memo_email=True)
     told = papers(shop, order["entity_id"])["creditmemos"]
