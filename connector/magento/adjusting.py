@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from decimal import ROUND_HALF_UP, Decimal
 
 from connector.magento.client import MagentoClient
-from connector.magento.placed import Head, Placed
+from connector.magento.placed import Placed
 from connector.magento.reading import ZERO, Fields
 from connector.records import CENT, cents
 

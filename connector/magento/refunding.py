@@ -263,8 +263,8 @@ def _refused(work: Work, error: Refused) -> RecordFailed:
     base = cents(order.amount("base_total_paid") - order.amount("base_total_refunded"))
     if base < cents(_total(work) / _rate(work)):  # each currency is rounded for itself, by Magento too
         return RecordFailed(
-            f"{work.name}: credit note {work.order.key} is over {_total(work)} {work.order.currency}, but in the shop's base "
-            f"currency only {base} {order.text('base_currency_code') or ''} of order {placed.number} are paid and not "
+            f"{work.name}: credit note {work.order.key} is over {_total(work)} {work.order.currency}, but in the shop's "
+            f"base currency only {base} {order.text('base_currency_code') or ''} of order {placed.number} are paid and not "
             f"refunded yet. Refund it in Magento by hand. {error}"
         )
     if _captured(work):
