@@ -411,11 +411,11 @@ class Resource(ABC):
         return frozenset()
 
     def unsettled(
-        self, options: Options, last: datetime | None, ours: Callable[[Sequence[str]], Collection[str]]
+        self, options: Options, last: datetime | None, ours: Callable[[Sequence[str]], Mapping[str, Mapping[str, str]]]
     ) -> Iterator[tuple[str, str]] | None:
         """Keys of the target's own records that should have come further by now, each with a sentence that says why:
         their source's records are read and written anew. None: not now (a setting, or `last` time is not long ago).
-        `ours` tells which of some keys have such a record at all."""
+        `ours` tells which of some keys have such a record at all, each with the refs that this profile keeps of it."""
         return None
 
     def check(self, record: Any, options: Options) -> list[str]:

@@ -61,7 +61,7 @@ from profiles.models import SyncStatus
 from profiles.prepared import Transaction
 from profiles.secrets import MissingSecret
 from profiles.settings import resolve, scopes
-from profiles.workers import me
+from profiles.workers import core, keep_to, me
 
 log = logging.getLogger(__name__)
 
@@ -380,6 +380,7 @@ class Run:
         self.total: int | None = None
         self.done = 0
         self.unreachable = 0
+        self._core: int | None = None  # on which its threads run
         self._aside = False  # whether records may be set aside: those of a number wake when one of them was written
         self.halt: ConnectorError | None = None
         self._options: dict[tuple[str | None, str | None], Options] = {}
@@ -434,7 +435,11 @@ class Run:
                     session.get_one(models.Profile, self.profile.id).applied_version = self.profile.settings_version
             unread = self._read()
             if unread is None and not self.stop.is_set():
-                self._recheck()
+                try:
+                    self._recheck()
+                except ConnectorError as error:
+                    log.warning("profile %s: unfinished records cannot be looked for: %s", self.profile.name, error)
+                    unread = error
         if not self.stop.is_set():
             self._write(only)
         if unread is not None:
@@ -448,7 +453,7 @@ class Run:
         """What the target finds unfinished at itself is put back to pending, whatever became of it before."""
         with self.database.reading() as session:
             last = session.get_one(models.Profile, self.profile.id).rechecked_at
-        unsettled = self.target.unsettled(self.options(), last, lambda keys: self.ledger.sources_of(keys).keys())
+        unsettled = self.target.unsettled(self.options(), last, self._kept_of)
         if unsettled is None:
             return
         reasons = dict(unsettled)
@@ -463,6 +468,13 @@ class Run:
                 self._put_back(child, (*BUSY, *DONE), reasons[key])
         with self.database.session() as session:
             session.get_one(models.Profile, self.profile.id).rechecked_at = now()
+
+    def _kept_of(self, keys: Sequence[str]) -> dict[str, dict[str, str]]:
+        """Of the target's records those that are the source's, each with the refs that this profile keeps of it."""
+        sources = self.ledger.sources_of(keys)
+        with self.database.reading() as session:
+            rows = self.ledger.known(session, list(sources.values()))
+        return {key: dict(rows[source].refs or {}) if source in rows else {} for key, source in sources.items()}
 
     def _put_back(self, found: Found, settled: Sequence[SyncStatus], reason: str) -> None:
         found = fitted(found)
@@ -828,6 +840,7 @@ class Run:
                 raise StopRun(f"{error}. All records wait for the next run.") from error
             except Exception:  # of one record perhaps, which will say so itself when it is written
                 log.exception("profile %s: not all could be looked up in advance", self.profile.name)
+            self._core = core()  # chosen anew for each batch: something else may need the old one
             list(pool.map(self._attempts, self._queues(rows, loaded, self.options().workers)))
             if self.halt is not None or self.stop.is_set():
                 return
@@ -856,6 +869,7 @@ class Run:
 
     def _attempts(self, queue: Queue) -> None:
         """One thread's share: claim, write, log, record by record. The commit that ends one claims the next."""
+        keep_to(self._core)
         try:
             given, claimed = queue.take(), None
             while given is not None:

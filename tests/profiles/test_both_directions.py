@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from marshmallow import fields
 
-from connector import Counterpart, Found, Known, Options, Page, Ref, RetryLater, Written
+from connector import Counterpart, Found, Known, Options, Page, Ref, RetryLater, StopRun, Written
 from connector.records import Address, Customer, Fulfilment, LineKind, Order, OrderKind, OrderLine, Payment
 from connector.registry import Plugin, plugins
 from connector.settings import ALL_SCOPES, STATUSES, Settings, setting
@@ -79,6 +79,8 @@ class AnsweredOrders(ShopOrders):
     refs = (Ref(key="id", label="Shop ID"), Ref(key="status", label="Shop status"))
     seen: list[tuple[str, Counterpart | None]] = []
     unfinished: dict[str, str] = {}
+    kept: dict[str, Mapping[str, str]] = {}  # what it was told of them
+    deaf = False
     asked_at: list[datetime | None] = []
     aside: set[str] = set()  # records that wait for something that no run can hurry
 
@@ -92,6 +94,9 @@ class AnsweredOrders(ShopOrders):
 
     def unsettled(self, options: Options, last: datetime | None, ours: Any) -> Iterator[tuple[str, str]] | None:
         self.asked_at.append(last)
+        if self.deaf:
+            raise StopRun("The shop tells nothing of its orders.")
+        self.kept.update(ours([*self.unfinished, "never brought"]))
         return iter(self.unfinished.items()) if last is None else None
 
     def write(self, record: Order, known: Known, options: Options) -> Written:
@@ -131,6 +136,8 @@ def world() -> World:
     AnsweredOrders.seen.clear()
     AnsweredOrders.asked_at.clear()
     AnsweredOrders.unfinished.clear()
+    AnsweredOrders.kept.clear()
+    AnsweredOrders.deaf = False
     AnsweredOrders.aside.clear()
     for made in (BackDesk, AnsweredShop):
         plugins()[made.code] = Plugin(code=made.code, package="tests", version="0", connector=made)
@@ -266,6 +273,20 @@ def test_what_the_target_finds_unfinished_is_written_anew_although_nothing_chang
     with database.reading() as session:
         told = [one.message for one in session.query(models.SyncHistory).filter_by(profile_id=back)]
     assert "Order 100 has no shipment after 3 days. Put back to pending." in told
+    assert {key: refs["id"] for key, refs in AnsweredOrders.kept.items()} == {"100": "100"}
+
+
+def test_a_target_that_cannot_look_for_what_is_unfinished_keeps_nothing_from_being_written(
+    database: Database, world: World
+) -> None:
+    there, back = both(database)
+    world.place("100")
+    sync.run(database, there)
+    AnsweredOrders.deaf = True
+    before = world.calls["answer"]
+    result = sync.run(database, back)
+    assert (result.status, "tells nothing of its orders" in result.message) == ("error", True)
+    assert world.calls["answer"] == before + 1
 
 
 def test_what_failed_of_the_papers_of_an_unfinished_order_is_written_anew_and_what_is_done_is_not(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import random
 import threading
 from collections.abc import Iterator
@@ -54,6 +55,20 @@ def test_each_order_is_written_once_and_shown_complete(database: Database, world
     assert {one.status for one in found.values()} == {"complete"}
     assert {one.target_id for one in found.values()} == {one["id"] for one in world.created}
     assert {one.payload for one in found.values()} == {None}
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_getaffinity"), reason="the system has no such call")
+def test_the_threads_of_a_run_keep_to_one_core_and_leave_the_others_alone(database: Database, world: World) -> None:
+    made, before = profile(database), os.sched_getaffinity(0)
+    kept: list[set[int]] = []
+    world.trouble = lambda step, number: kept.append(os.sched_getaffinity(0)) if step == "order before" else None
+    for number in range(9):
+        world.place(f"1000{number}")
+    sync.run(database, made)
+    assert len(kept) == 9
+    assert {len(one) for one in kept} == {1}
+    assert set().union(*kept) <= before
+    assert os.sched_getaffinity(0) == before
 
 
 def test_a_remark_is_a_sentence_of_its_own_in_the_message(database: Database, world: World) -> None:
