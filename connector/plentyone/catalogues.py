@@ -34,6 +34,7 @@ CATALOGUES = (
     Catalogue(kind="language", label="Languages"),
     Catalogue(kind="package_type", label="Packages"),
     Catalogue(kind="tag", label="Tags"),
+    Catalogue(kind="gender", label="Genders", learned=True),
 )
 
 LANGUAGES = {

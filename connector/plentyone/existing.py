@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 
-from connector import Payload, RecordFailed, RetryLater
+from connector import Host, Payload, RecordFailed, RetryLater
+from connector.plentyone.client import PlentyClient
 from connector.plentyone.lines import EXTERNAL_LINE, Item, ItemType
 from connector.plentyone.shapes import amount, flag, key_of, rows, same, valued
 from connector.plentyone.work import Work
-from connector.records import cents
+from connector.records import Order, cents
 from connector.settings import ident
 
 SALES_ORDER = 1  # order type
@@ -21,6 +22,9 @@ CANCELLED = 8  # status
 ADDED = (3, 14, 15)  # items that PlentyONE adds by itself: parts of bundles and sets, order characteristics
 HEADS = 60  # so many orders of lists without properties are read one by one
 NEWEST_PAGES = 3
+EARLIER = "earlier"  # state: when this connection's first batch was sent, and whether older orders were there already
+FIRST_DAYS = timedelta(days=1)
+AT_ONCE = 50  # numbers in one query
 CLOCKS = timedelta(days=1)  # an order that is older by more than this than the shop's was there before it
 
 
@@ -48,6 +52,37 @@ def find(work: Work, sent: Sent, linked: Mapping[str, str | None]) -> Payload | 
         others.add(id)
         work.known.note(f"Order {id} in PlentyONE has the same number and belongs to another order.")
     return None
+
+
+class Earlier:
+    """Orders that are there although nothing is known of them here: the database was lost, or another installation
+    brought them. Looked for in bulk, one read for many orders; only those that are older than this connection's first
+    batch, and after its first day only where there were some."""
+
+    def __init__(self, client: PlentyClient, host: Host) -> None:
+        self.client = client
+        self.host = host
+        self.numbers: set[str] = set()  # of orders that PlentyONE has, or has something of the same number
+
+    def look(self, orders: Sequence[Order]) -> None:
+        """Raises what `PlentyClient.entries` raises."""
+        now = self.host.now()
+        state = self.host.state.read(EARLIER)
+        if state is None and self.client.dry is None:
+            state = self.host.state.change(EARLIER, lambda told: told or {"since": now.isoformat(), "found": False})
+        if state is None:
+            return
+        since = datetime.fromisoformat(state["since"])
+        if not state["found"] and (now - since > FIRST_DAYS or self.client.dry is not None):
+            return
+        asked = sorted({one.number for one in orders if one.created_at < since and "," not in one.number})
+        for at in range(0, len(asked), AT_ONCE):
+            some = asked[at : at + AT_ONCE]
+            query = {"externalOrderId": ",".join(some), "orderType": SALES_ORDER}
+            rows_ = self.client.entries("/rest/orders", query, most=5)
+            self.numbers |= {valued(row.get("properties"), EXTERNAL_ID) or "" for row in rows_} & set(some)
+        if self.numbers and not state["found"]:
+            self.host.state.change(EARLIER, lambda told: {**(told or state), "found": True})
 
 
 def _whole(work: Work, row: Payload) -> Payload | None:

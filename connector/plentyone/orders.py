@@ -113,6 +113,7 @@ class Orders(Resource):
         self._source = Source(self.client, self.host)
         self._pretence = Pretence()
         self._lists = Lists(self.host)
+        self._earlier = existing.Earlier(self.client, self.host)
         self._rates: dict[tuple[str, str], Rates] = {}
         self._exchange: dict[str, Decimal | None] = {}
 
@@ -161,6 +162,10 @@ class Orders(Resource):
             self.variations.learn(skus)
         except RecordFailed as error:  # a number that PlentyONE cannot even look up; its order will say so itself
             log.info("not all variations could be looked up: %s", error)
+        try:
+            self._earlier.look(records)
+        except RecordFailed as error:
+            log.info("orders that were there before could not be looked for: %s", error)
 
     def pretend(self, method: str, path: str, body: Any) -> Any:
         return self._pretence.answer(method, path, body)
@@ -169,8 +174,13 @@ class Orders(Resource):
         return origins.of(path, body, record, options)
 
     def write(self, record: Order, known: Known, options: Options) -> Written:
+        if self._was_there(record) and not known.doubt and not known.refs.get("id"):
+            known.doubt, known.doubt_age = True, float("inf")  # found, or certainly not there
         work = self._work(record, known, options)
         return self._update(work) if work.ref("id") else self._create(work)
+
+    def _was_there(self, order: Order) -> bool:
+        return order.number in self._earlier.numbers
 
     # getting ready
 
@@ -249,26 +259,30 @@ class Orders(Resource):
         vat = self._vat(work.order)
         sent = self._sent(work, vat)
         pair = addresses.wanted(work.order, work.options, self.countries)
-        contact, answer = self._ordered(work, sent, pair, vat)
+        contact, answer, made = self._ordered(work, sent, pair, vat)
         existing.verify(work, sent, self._whole(work, answer, sent))
-        return self._finish(work.sure(), answer, sent, contact)
+        all_there = not made and self._was_there(work.order)  # perhaps its payment, relations and notes as well
+        return self._finish(work if all_there else work.sure(), answer, sent, contact)
 
     def _ordered(
         self, work: Work, sent: Sent, pair: tuple[Wanted, Wanted], vat: Rates, gone: Gone | None = None
-    ) -> tuple[str | None, Payload]:
-        """Contact, addresses and the order itself. What people deleted in PlentyONE meanwhile is made anew, once."""
+    ) -> tuple[str | None, Payload, bool]:
+        """Contact, addresses and the order itself, and whether it was made just now. What people deleted in PlentyONE
+        meanwhile is made anew, once."""
         contact: str | None = None
         found: Payload = {}
+        made: list[Payload] = []
+
+        def post() -> Payload:
+            made.append(self._post(work, body(work, sent.items, vat, found), found))
+            return made[0]
+
         try:
             contact = contacts.bring(work, gone=gone.contact if gone else None)
             billing, shipping = addresses.bring(work, contact, pair, gone=gone.addresses if gone else ())
             found = {"contact_id": contact, "billing_id": billing, "shipping_id": shipping}
-            answer = work.once(
-                "the order",
-                lambda: self._find(work, sent, found),
-                lambda: self._post(work, body(work, sent.items, vat, found), found),
-            )
-            return contact, answer
+            answer = work.once("the order", lambda: self._find(work, sent, found), post)
+            return contact, answer, bool(made)
         except (NotFound, Refused):
             if contact is None or gone is not None:
                 raise

@@ -19,7 +19,7 @@ from typing import Any
 from connector import Found, Payload
 from connector.plentyone.articles import made_from
 from connector.plentyone.client import PlentyClient
-from connector.plentyone.existing import EXTERNAL_ID
+from connector.plentyone.existing import EXTERNAL_ID, deleted
 from connector.plentyone.lines import EXTERNAL_LINE
 from connector.plentyone.reading import Fields, moment
 from connector.plentyone.shapes import key_of, rows, same, valued
@@ -38,7 +38,8 @@ DROPPED = ("updatedAt", "updated_at", "purchasePrice")  # of everything inside a
 
 
 def relatives(client: PlentyClient, orders: Sequence[Payload]) -> None:
-    """Give each order its relatives; one call for a page, none where the page holds them itself.
+    """Give each order its relatives; one call for a page, none where the page holds them itself, and one for each that the
+    list does not show.
 
     What no longer exists is left out. Raises RetryLater, RecordFailed.
     """
@@ -55,6 +56,10 @@ def relatives(client: PlentyClient, orders: Sequence[Payload]) -> None:
             for row in client.entries("/rest/orders", query, most=2):
                 if (key := key_of(row)) in found:
                     found[str(key)] = row
+        for id in ordered:
+            if not found[id]:  # made just now: the list shows it later than the order that names it
+                one = client.find(f"/rest/orders/{id}")
+                found[id] = one if isinstance(one, dict) and same(one.get("id"), id) and not deleted(one) else Payload()
         known |= found
     for one in orders:
         heads = [*_ancestors(one, known), *_children(one, known)]

@@ -38,7 +38,7 @@ def play(both: Both, dice: random.Random) -> None:
     if act in ("ship", "pack"):
         body["packageNumber"] = f"JD{order['id']}{next(PARCELS):04d}"
     if act == "note":
-        act, body = "comment", {**body, "text": "packed by Anna"}
+        act, body = "comment", {**body, "text": f"packed by Anna, note {next(PARCELS)}"}
     try:
         both.stand_ins.control("plentyone", act, body)
     except OSError:

@@ -92,7 +92,7 @@ def test_thirty_kills_lose_and_double_nothing(world: Makers, engine: str) -> Non
 
 def kill_and_check(world: Makers, url: str | None) -> None:
     chance = random.Random(seed())
-    stand_ins, host = world("--orders", "300", "--index-lag", "1", "--latency-ms", "10", url=url)
+    stand_ins, host = world("--orders", "300", "--index-lag", "1", "--latency-ms", "25", url=url)
     host.apply(residual="line", workers=8)
     assert host.call("collect").returncode == 0
     kills = 0
@@ -110,6 +110,22 @@ def kill_and_check(world: Makers, url: str | None) -> None:
             break
     check(stand_ins, host, wanted(stand_ins))
     assert kills >= 5
+
+
+def test_a_host_whose_database_is_lost_takes_up_what_it_had_brought_and_doubles_nothing(world: Makers) -> None:
+    stand_ins, host = world("--orders", "60", "--index-lag", "1")
+    host.apply(residual="line")
+    assert host.run()["exit"] == 0
+    before, numbers = stand_ins.state(), wanted(stand_ins)
+    brought = {one["source_number"]: one["target_id"] for one in host.records()}
+    for file in (host.folder / "home").glob("connector.db*"):
+        file.unlink()
+    host.apply(residual="line")
+    told = host.run()
+    assert told["exit"] == 0, told
+    check(stand_ins, host, numbers)
+    assert stand_ins.state()["counts"] == before["counts"]
+    assert {one["source_number"]: one["target_id"] for one in host.records()} == brought
 
 
 @pytest.mark.parametrize("engine", ["sqlite", "postgresql"])

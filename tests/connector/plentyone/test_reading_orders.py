@@ -115,6 +115,16 @@ def test_a_family_is_read_with_the_shops_number_by_two_calls(plenty: StandIn, sh
     assert len(credit.fulfilment.documents) == 1
 
 
+def test_a_delivery_that_the_list_does_not_show_yet_is_known_of_its_sale(plenty: StandIn, shop: Shop) -> None:
+    sale = place(plenty)
+    plenty.control("advance", {"seconds": 60})
+    plenty.control("configure", {"index_lag": 5})
+    part = plenty.control("ship_part", {"id": sale, "packageNumber": "T1"})
+    (one,) = records(pages(shop))
+    assert shop.called() == ["GET /rest/orders", "GET /rest/orders", f"GET /rest/orders/{part['id']}"]
+    assert (one.key, parsed(shop, one).fulfilment.shares) == (sale, True)
+
+
 def test_a_page_without_families_costs_one_call(plenty: StandIn, shop: Shop) -> None:
     place(plenty)
     pages(shop)
