@@ -162,8 +162,7 @@ def customer(
 
 def _find(client: MagentoClient, mail: str, website: str) -> str | None:
     query = criteria([("email", "eq", mail)], size=20, page=1, fields="items[id,email,website_id],total_count")
-    found, _ = client.rows("customers/search", query)
-    for one in rows(found):
+    for one in rows(client.some("customers/search", query)):
         here = not website or str(one.get("website_id")) == website
         if here and str(one.get("email")).casefold() == mail.casefold():
             return str(one.get("id"))

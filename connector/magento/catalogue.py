@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from connector import Catalogue, ConnectorError, Entry, Payload, StopRun
+from connector.magento.answers import PageTooLarge
 from connector.magento.client import MagentoClient, criteria
 
 log = logging.getLogger(__name__)
@@ -108,10 +109,16 @@ def _objects(client: MagentoClient, route: str) -> list[dict[str, Any]]:
 def _groups(client: MagentoClient) -> Iterator[dict[str, Any]]:
     """All customer groups. Sorted by `id`, the name that the REST field `id` has in this collection (Swagger)."""
     seen: set[str] = set()
-    page = 1
+    page, size = 1, GROUP_PAGE
     while True:
-        query = criteria(sort=[("id", "ASC")], size=GROUP_PAGE, page=page)
-        items, total = client.rows("customerGroups/search", query)
+        query = criteria(sort=[("id", "ASC")], size=size, page=page)
+        try:
+            items, total = client.rows("customerGroups/search", query)
+        except PageTooLarge as error:
+            if page > 1 or not error.limit or error.limit >= size:
+                raise
+            size = error.limit
+            continue
         fresh = [one for one in items if isinstance(one, dict) and str(one.get("id")) not in seen]
         yield from fresh
         seen.update(str(one.get("id")) for one in fresh)

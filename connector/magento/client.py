@@ -32,6 +32,7 @@ PATIENCE = 3  # times the usual wait: a list of full orders takes Magento half a
 LOCK_SECONDS = 60.0
 REFUSED_SECONDS = 900.0  # how long a refused admin password is not tried again: Magento locks accounts
 PERSON_SECONDS = 10.0  # ... when a person presses "Test connection"
+PAGE_SIZE, CURRENT_PAGE = "searchCriteria[pageSize]", "searchCriteria[currentPage]"
 MASK = re.compile(r"(?<=/guest-carts/)[^/]+")
 
 Filter = tuple[str, str, Any]  # field, condition, value
@@ -55,9 +56,9 @@ def criteria(
         path = f"searchCriteria[sortOrders][{number}]"
         query += [(f"{path}[field]", field), (f"{path}[direction]", direction)]
     if size is not None:
-        query.append(("searchCriteria[pageSize]", size))
+        query.append((PAGE_SIZE, size))
     if page is not None:
-        query.append(("searchCriteria[currentPage]", page))
+        query.append((CURRENT_PAGE, page))
     if not query:
         query.append(("searchCriteria", ""))
     if fields is not None:
@@ -154,6 +155,27 @@ class MagentoClient(Client):
             raise StopRun(f"{self.account.name}: GET {route} answered without a list of items: {str(data)[:120]}")
         total = data.get("total_count")
         return items, total if isinstance(total, int) and not isinstance(total, bool) else None
+
+    def some(self, route: str, query: Sequence[tuple[str, Any]]) -> list[Any]:
+        """The rows of a look-up of one page, from smaller pages where the shop limits them.
+
+        Raises what `rows` raises.
+        """
+        try:
+            return self.rows(route, query)[0]
+        except answers.PageTooLarge as error:
+            asked = next(value for name, value in query if name == PAGE_SIZE)
+            if not error.limit or error.limit >= asked:
+                raise
+            size = error.limit
+        made: list[Any] = []
+        for page in range(1, -(-asked // size) + 1):
+            changed = {PAGE_SIZE: size, CURRENT_PAGE: page}
+            items, total = self.rows(route, [(name, changed.get(name, value)) for name, value in query])
+            made += items
+            if len(items) < size or (total is not None and page * size >= total):
+                break
+        return made[:asked]
 
     # what the base asks
 

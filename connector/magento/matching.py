@@ -106,7 +106,7 @@ def _by_id(client: MagentoClient, record: Order, known: Known) -> Match | None:
 
 def _rows(client: MagentoClient, field: str, value: str, record: Order) -> list[Payload]:
     query = criteria([(field, "eq", value)], [("entity_id", "DESC")], size=CANDIDATES, page=1)
-    rows, _ = client.rows("orders", query)
+    rows = client.some("orders", query)
     # some shops compare as MySQL does: without regard to case and blanks at the end
     return [one for one in rows if isinstance(one, dict) and str(one.get(field)) == value and one.get("entity_id")]
 

@@ -97,7 +97,8 @@ def row(order: Fields, part: Part, *, by_gross: bool) -> Amounts:
 
 
 def _net(order: Fields, part: Part, quantity: Decimal) -> Decimal:
-    """The row without tax, before discount. A child's `price` may be its parent's, so it is never looked at."""
+    """The row without tax, before discount. A child's `price` may be its parent's: it is taken only where it agrees with
+    the child's own price with tax."""
     item = part.item
     rate = HUNDRED + item.amount("tax_percent")
     if part.bundle is None and item.text("parent_item_id") is None:
@@ -108,6 +109,9 @@ def _net(order: Fields, part: Part, quantity: Decimal) -> Decimal:
     if order.text("base_currency_code") in (None, order.text("order_currency_code")) or not base:
         return base
     if unit := item.amount("price_incl_tax"):
+        own = item.amount("price")
+        if own and abs(own * rate / HUNDRED - unit) <= CENT:  # exact, where the price with tax is rounded
+            return own * quantity
         return unit * quantity * HUNDRED / rate
     above = part.bundle.amount("base_price") if part.bundle else ZERO
     if part.bundle and above:  # its share of what the bundle costs in the order's currency

@@ -61,7 +61,8 @@ ADDRESS_PLACE_WORDS = (
 )  # fmt: skip
 ADDRESS_FIELDS = {"company": "company", "firstname": "firstname", "lastname": "lastname", "care_of": "street"}
 OUTCOMES = replace(STATUSES, position=58)
-STRATEGIES = ("missing_shipments", "missing_invoices", "missing_creditmemos", "stuck_in_processing", "status_mismatch")
+MISMATCH, UNREFUNDED = "status_mismatch", "missing_creditmemos"
+STRATEGIES = ("missing_shipments", "missing_invoices", UNREFUNDED, "stuck_in_processing", MISMATCH)
 STRATEGY_WORDS = (
     "Missing shipments", "Missing invoices", "Missing credit memos", "Stuck in processing", "Status differs",
 )  # fmt: skip
@@ -365,7 +366,10 @@ class OrderOptions(Settings):
         fields.List(fields.String(validate=one_of(*STRATEGIES, labels=STRATEGY_WORDS))),
         section=INCOMPLETE,
         label="What is looked for",
-        default=[one for one in STRATEGIES if one != "missing_creditmemos"],
+        help="Status differs: an order that no longer has the status which the mapping gave it gets it again. Missing "
+        "credit memos: what was paid of an order that is cancelled in the shop or on the other side; canceled and closed "
+        "orders are looked at for it whatever stands below.",
+        default=[one for one in STRATEGIES if one != UNREFUNDED],
         when=_on("incomplete_detection_enabled"),
     )
     incomplete_excluded_statuses = setting(

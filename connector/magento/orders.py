@@ -116,7 +116,7 @@ class Orders(OrderTarget):
         return self._one({**items[0], "also_numbered": others})
 
     def latest(self, count: int) -> list[Found]:
-        items, _ = self.client.rows("orders", criteria([], [("entity_id", "DESC")], size=count, page=1))
+        items = self.client.some("orders", criteria([], [("entity_id", "DESC")], size=count, page=1))
         return [self._one(item) for item in items]
 
     @classmethod

@@ -14,11 +14,11 @@ from functools import cached_property
 from typing import Any
 
 from connector import Payload
-from connector.magento import catalogue
 from connector.magento.reading import ZERO, Fields
 
 FINAL = ("canceled", "closed", "complete")
 ENDED = ("canceled", "closed")
+USUAL = {"new": "pending"}  # status of a state; of all others it bears the state's own name
 
 
 @dataclass(frozen=True)
@@ -121,8 +121,9 @@ class Placed:
 
     @property
     def custom_status(self) -> bool:
-        """Whether its status is one of the shop's own, which Magento loses with every paper."""
-        return self.status is not None and self.status not in catalogue.STATUSES
+        """Whether its status is not the one that every shop begins with for the state: Magento loses it with every paper.
+        Of the usual ones too, as "fraud" of an order in processing."""
+        return self.status is not None and self.status != USUAL.get(self.state or "", self.state)
 
     @property
     def held(self) -> bool:

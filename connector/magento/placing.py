@@ -257,8 +257,7 @@ class _Placing:
         for condition, value, size in asks:
             fields = "items[sku,type_id],total_count"
             query = criteria([("sku", condition, value)], size=size, page=1, fields=fields)
-            found, _ = self.client.rows("products", query)
-            yield from rows(found)
+            yield from rows(self.client.some("products", query))
 
     def _view(self) -> tuple[str, dict[str, Any], str]:
         """The store view that sells it: its code, its facts (store_id, website_id ...) and its name."""

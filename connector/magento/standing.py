@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from connector import RecordFailed, RetryLater
+from connector import Options, RecordFailed, RetryLater
 from connector.magento.answers import Refused
+from connector.magento.options import MISMATCH
 from connector.magento.placed import ENDED, FINAL
 from connector.magento.work import Work
 from connector.settings import ident
@@ -90,31 +91,53 @@ def hold(work: Work) -> None:
 def restate(work: Work, echo: str | None = None) -> None:
     """Give the order the status that the mapping wants, or the shop's own that a paper has reset.
 
-    `echo` is the status that was brought there from here: it is no news.
+    `echo` is the status that was brought there from here. It is no news the first time that it is heard; people may
+    come back to it later.
     """
     told = None if work.order.status is None else ident(work.order.status)
-    wanted = None
-    if told is not None and told != echo and told != work.ref("source_status"):
-        rows = {ident(key): value for key, value in (work.options.get("status_mapping") or {}).items()}
-        wanted = rows.get(told)
-    if wanted is not None and str(wanted) != work.placed.status:
+    changed = told is not None and told != work.ref("source_status")
+    heard = told == echo and work.ref("echo") != echo
+    news = changed and not heard
+    wanted = wanted_status(work.options, told) if news or _lost(work, told) else None
+    if wanted is not None and wanted != work.placed.status:
         if work.placed.reviewed:
             raise review(work, reason=f"its status {wanted!r} waits")
         try:
-            comment(work, f"Status {work.order.fulfilment.status_name or told}", str(wanted))
+            comment(work, f"Status {work.order.fulfilment.status_name or told}", wanted)
         except Refused as error:
-            raise RecordFailed(
+            said = (
                 f"{work.name}: Magento did not take the status {wanted!r} for order {work.placed.number}, which is in the "
-                f"state {work.placed.state!r}: a status must belong to the order's state (Stores > Order Status). {error}",
-                setting="status_mapping",
-            ) from error
-        work.done.append(f"status {wanted}")
+                f"state {work.placed.state!r}: a status must belong to the order's state (Stores > Order Status). {error}"
+            )
+            if news:
+                raise RecordFailed(said, setting="status_mapping") from error
+            work.known.note(said)  # it had it in the state before: that one is over
+            work.known.learn(news="")
+            keep(work)
+        else:
+            work.done.append(f"status {wanted}")
     elif wanted is None:
         keep(work)
-    if told is not None:
-        work.known.learn(source_status=told)
+    if changed:
+        work.known.learn(source_status=told, echo=echo, news=told if news else "")
     if work.ref("restore"):
         work.known.learn(restore="")
+
+
+def wanted_status(options: Options, told: str | None) -> str | None:
+    """What the mapping makes of a status of the source."""
+    rows = {ident(key): value for key, value in (options.get("status_mapping") or {}).items()}
+    found = None if told is None else rows.get(told)
+    return None if found is None else str(found)
+
+
+def _lost(work: Work, told: str | None) -> bool:
+    """Whether the order is to get the status again that it was given for this one: people, or the shop, took it away."""
+    looked_for = work.options.incomplete_detection_enabled and MISMATCH in (
+        work.options.get("incomplete_strategies") or ()
+    )
+    open_ = work.placed.state not in FINAL and not work.placed.held and not work.placed.reviewed
+    return bool(looked_for and open_ and told is not None and told == work.ref("news"))
 
 
 def keep(work: Work) -> None:
@@ -124,7 +147,14 @@ def keep(work: Work) -> None:
         return
     state, _, status = kept.partition("/")
     if state == work.placed.state and status != work.placed.status:
-        comment(work, "Status kept", status)
+        try:
+            comment(work, "Status kept", status)
+        except Refused as error:  # old versions had stored what does not belong to the state
+            work.known.note(
+                f"The shop's own status {status!r} was lost with a paper, and Magento does not take it again in the state "
+                f"{state!r} (Stores > Order Status). {error}"
+            )
+            return
         work.done.append(f"status {status} set again")
 
 

@@ -93,7 +93,7 @@ class Work:
     def papers(self, route: str) -> list[Payload]:
         """The invoices, shipments or creditmemos of the order, oldest first."""
         query = criteria([("order_id", "eq", self.placed.id)], [("entity_id", "ASC")], size=PAPERS, page=1)
-        rows, _ = self.client.rows(route, query)
+        rows = self.client.some(route, query)
         papers = [one for one in rows if isinstance(one, dict) and one.get("entity_id") is not None]
         # a shop, or a cache before it, that takes no notice of the filter tells of other orders
         return [one for one in papers if str(one.get("order_id") or self.placed.id) == self.placed.id]

@@ -319,6 +319,78 @@ def test_a_status_that_came_from_the_shop_is_no_news(shop: Shop) -> None:
     assert look(shop, order["entity_id"])["status"] == "awaiting_stock"
 
 
+def test_a_status_that_people_come_back_to_is_news_though_it_once_came_from_the_shop(shop: Shop) -> None:
+    order = place(shop)
+    what = known(order["entity_id"], status_id="5.00")
+    given = {"status_mapping": {"5": "pending", "6": "awaiting_stock"}}
+    for status, shown in (("5", "pending"), ("6", "awaiting_stock"), ("5", "pending"), ("6", "awaiting_stock")):
+        write(shop, record(order, status=status), what, **given)
+        assert look(shop, order["entity_id"])["status"] == shown
+
+
+def test_each_status_that_is_brought_from_the_shop_is_an_echo_once_more(shop: Shop) -> None:
+    order = place(shop)
+    what = known(order["entity_id"], status_id="5")
+    given = {"status_mapping": {"5": "in_production", "4": "awaiting_stock"}}
+    for exported in ("5", "4", "5"):
+        what.sales = {f"k{SALE}": link(order["entity_id"], refs={"status_id": exported})}
+        write(shop, record(order, status=exported), what, **given)
+        assert look(shop, order["entity_id"])["status"] == "pending"
+
+
+def test_a_status_that_was_lost_is_given_again_where_incomplete_orders_are_looked_for_by_it(shop: Shop) -> None:
+    order = place(shop)
+    what = known(order["entity_id"])
+    given = {"status_mapping": {"5": "awaiting_stock"}, "incomplete_detection_enabled": True}
+    write(shop, record(order), what, **given)
+    shop.control("change_order", entity_id=order["entity_id"], set={"status": "pending"})
+    assert "status awaiting_stock" in write(shop, record(order), what, **given).message
+
+
+def test_a_status_of_the_state_before_is_not_asked_for_again_and_again(shop: Shop) -> None:
+    order = place(shop)
+    what = known(order["entity_id"])
+    given = {"status_mapping": {"5": "awaiting_stock"}, "incomplete_detection_enabled": True}
+    write(shop, record(order), what, **given)
+    changed = {"status": "payment_review", "state": "pending_payment"}
+    shop.control("change_order", entity_id=order["entity_id"], set=changed)
+    for _ in range(2):
+        assert "nothing to do" in write(shop, record(order), what, **given).message
+    assert [one for one in what.notes if "'awaiting_stock'" in one] == what.notes[:1]
+
+
+def test_a_usual_status_that_is_not_the_one_of_its_state_survives_a_paper_as_well(shop: Shop) -> None:
+    order = place(shop, ("BECHER-W", 2), ("KAF-1000", 1))
+    what = known(order["entity_id"])
+    write(shop, record(order), what, create_invoice=True)
+    shop.control("configure", statuses={"fraud": "processing", "processing": "processing"})
+    shop.control("change_order", entity_id=order["entity_id"], set={"status": "fraud"})
+    part = package("1", "JD1", (f"9{order['items'][0]['item_id']}", 1))
+    written = write(shop, record(order, fulfilment={"packages": (part,)}), what, create_shipment=True)
+    assert "status fraud set again" in written.message
+    assert look(shop, order["entity_id"])["status"] == "fraud"
+
+
+def test_a_status_that_the_shop_does_not_take_again_fails_nothing_and_is_said(shop: Shop) -> None:
+    order = place(shop, ("BECHER-W", 2), ("KAF-1000", 1))
+    what = known(order["entity_id"])
+    write(shop, record(order), what, create_invoice=True)
+    shop.control("change_order", entity_id=order["entity_id"], set={"status": "of_no_state"})
+    part = package("1", "JD1", (f"9{order['items'][0]['item_id']}", 1))
+    written = write(shop, record(order, fulfilment={"packages": (part,)}), what, create_shipment=True)
+    assert "shipment" in written.message
+    assert "does not take it again in the state 'processing'" in what.notes[0]
+    assert not what.refs["restore"]
+
+
+def test_papers_are_found_after_doubt_in_a_shop_that_limits_its_pages(shop: Shop) -> None:
+    order = place(shop)
+    shop.control("configure", max_page_size=1)
+    shop.faults({"kind": "drop_after", "method": "POST", "path": "*/invoice", "times": 1})
+    until_written(shop, record(order), known(order["entity_id"]), create_invoice=True)
+    assert made(shop, order["entity_id"])["invoices"] == 1
+
+
 def test_properties_are_written_to_the_comments_once(shop: Shop) -> None:
     order = place(shop)
     what, one = known(order["entity_id"]), record(order, attributes={"45": "TXN 7"})

@@ -480,7 +480,9 @@ def test_store_views_are_known_by_their_code(shop: Shop) -> None:
     assert {one.id for one in shop.host.catalogue("store_group")} >= {"main_website_store", "europe_store"}
 
 
-def test_all_customer_groups_are_collected(shop: Shop) -> None:
+@pytest.mark.parametrize("limit", [None, 2, 5])
+def test_all_customer_groups_are_collected(shop: Shop, limit: int | None) -> None:
+    shop.control("configure", max_page_size=limit)
     shop.host.collect(shop.connector())
     groups = {one.id: one.name for one in shop.host.catalogue("customer_group")}
     assert groups["0"] == "NOT LOGGED IN"

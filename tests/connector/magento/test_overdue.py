@@ -20,6 +20,15 @@ def found(shop: Shop, **given: Any) -> dict[str, str]:
     return dict(told)
 
 
+def told_of(shop: Shop, refs: dict[str, dict[str, str]], **given: Any) -> dict[str, str]:
+    """As the engine asks, which knows what is kept of each."""
+    rows = Orders(shop.connector()).unsettled(
+        options(**{**ON, **given}), None, lambda keys: {key: refs[key] for key in keys if key in refs}
+    )
+    assert rows is not None
+    return dict(rows)
+
+
 def old(shop: Shop, days: float = 10, **changes: Any) -> Json:
     order = place(shop)
     then = (datetime.now(UTC) - timedelta(days=days)).strftime("%Y-%m-%d %H:%M:%S")
@@ -96,3 +105,54 @@ def test_orders_that_stay_as_they_are_do_not_keep_the_others_waiting(shop: Shop)
         assert rows is not None
         told.append([id for id, _ in rows])
     assert told == [whole[:limit], whole[limit:], whole[:limit]]
+
+
+@pytest.mark.parametrize(
+    ("kept", "differs"),
+    [
+        ({"source_status": "5", "news": "5"}, True),
+        ({"source_status": "6", "news": "6"}, False),  # that one is mapped to what the order has
+        ({"source_status": "5", "news": ""}, False),  # it came from the shop
+        ({"source_status": "4", "news": "4"}, False),  # not mapped
+        ({}, False),
+    ],
+)
+def test_a_status_differs_from_what_the_mapping_makes_of_the_other_sides(
+    shop: Shop, kept: dict[str, str], differs: bool
+) -> None:
+    key = str(old(shop)["entity_id"])
+    given = {"incomplete_strategies": ["status_mismatch"], "status_mapping": {"5.00": "packed", "6": "pending"}}
+    told = told_of(shop, {key: kept}, **given)
+    assert (key in told) is differs
+    assert not differs or "'pending' is not 'packed'" in told[key]
+
+
+def test_missing_credit_memos_are_found_in_ended_orders_with_the_usual_exclusions(shop: Shop) -> None:
+    closed = {"state": "closed", "status": "closed", "total_paid": 9, "total_refunded": 4}
+    short, fee = old(shop, **closed), old(shop, **closed, adjustment_negative=5)
+    done = old(shop, state="complete", status="complete", total_paid=9)
+    strategies = ["missing_creditmemos", "missing_invoices", "stuck_in_processing"]
+    told = found(shop, incomplete_strategies=strategies)
+    assert told[str(short["entity_id"])].endswith(": paid and ended, but not refunded.")
+    assert not {str(fee["entity_id"]), str(done["entity_id"])} & set(told)
+    assert str(short["entity_id"]) not in found(shop, incomplete_strategies=strategies[1:])
+
+
+def test_what_is_cancelled_on_the_other_side_and_paid_here_lacks_a_credit_memo(shop: Shop) -> None:
+    key = str(old(shop, state="processing", status="processing", total_paid=9)["entity_id"])
+    given = {"incomplete_strategies": ["missing_creditmemos"], "cancel_order": True, "cancel_statuses": ["8"]}
+    assert "cancelled on the other side" in told_of(shop, {key: {"source_status": "8"}}, **given)[key]
+    assert key not in told_of(shop, {key: {"source_status": "7"}}, **given)
+
+
+def test_a_shop_that_limits_its_pages_is_looked_through_all_the_same(shop: Shop) -> None:
+    whole = found(shop)
+    assert len(whole) > 7
+    shop.control("configure", max_page_size=7)
+    assert found(shop) == whole
+
+
+def test_a_list_that_the_shop_cannot_answer_keeps_no_run_from_its_work(shop: Shop) -> None:
+    old(shop)
+    shop.faults({"kind": "status", "status": 500, "method": "GET", "path": "*/orders"})
+    assert found(shop) == {}
