@@ -22,7 +22,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal, InvalidOperation
 from typing import Any, cast
 
-from sqlalchemy import Table, insert, select, update
+from sqlalchemy import Table, and_, insert, or_, select, update
 from sqlalchemy.orm import Session
 
 from connector import Found, Options, RecordFailed, RetryLater, SkipRecord, StopRun
@@ -50,8 +50,10 @@ from profiles.models import LONGEST_KEY, SyncStatus
 from profiles.sync import CACHED_RECORDS, Queue, Run
 
 ENTITY = "event"
+ORDERS = "order"  # the entity whose import makes the orders that are watched
 KIND = "procedure"  # what its sync records are, in the words of `SyncRecord.kind`
 HELD_SECONDS = 15.0  # an execution waits so long for an earlier one of its order that is to be tried again
+BROUGHT_SECONDS = 60.0  # ... and so long for the import of its order to know what it made
 FACTS = "event"  # the ref that keeps what happened: the payload of a record is dropped when it is done
 
 # what was seen of an order is forgotten so long after it changed the last time (`scheduler.housekeeping`); no variable of
@@ -605,9 +607,38 @@ class EventRun(Run):
         return [Queue(*lane) for lane in lanes]
 
     def _before_write(self, row: Any, known: Any) -> None:
+        if (number := self._being_brought(row)) is not None:
+            where = self.target.connector.account.name
+            said = f"It may be {number} of {where}, which is being brought here just now; it waits"
+            raise RetryLater(said, after=BROUGHT_SECONDS, aside=True)
         earlier = self.ledger.earlier_due(row)
         if earlier is not None and "/" in earlier:
             raise RetryLater("It waits for what happened to its order before", after=HELD_SECONDS, counts=False)
+
+    def _being_brought(self, row: Any) -> str | None:
+        """The target's order of this number that an order import may just have made here, and does not know yet: it is at
+        work, or was interrupted. What happened to such an order is nobody else's."""
+        if row.source_number is None:
+            return None
+        profile = cast(Table, models.Profile.__table__)
+        doubtful = or_(records.c.transient.is_(True), records.c.doubt_at.is_not(None))
+        query = (
+            select(records.c.source_number)
+            .join(profile, profile.c.id == records.c.profile_id)
+            .where(
+                profile.c.from_id == self.profile.to_id,
+                profile.c.to_id == self.profile.from_id,
+                profile.c.entity == ORDERS,
+                records.c.source_number == row.source_number,
+                records.c.target_id.is_(None),
+                or_(
+                    records.c.status.in_((SyncStatus.PROCESSING, SyncStatus.PENDING)),
+                    and_(records.c.status == SyncStatus.FAILED, doubtful),
+                ),
+            )
+        )
+        with self.database.reading() as session:
+            return session.scalar(query.limit(1))
 
     def _fetch(self, number: str) -> list[int]:
         page = self._named(number)

@@ -16,7 +16,7 @@ from connector import ConnectorError, InDoubt, Known, Payload, RecordFailed, Ret
 from connector.procedures import Occurrence, Procedure
 from connector.records import Identifier, IdentifierKind, LineKind, Order, OrderKind, OrderLine
 from connector.refurbed.client import Outcome, RefurbedClient
-from connector.refurbed.reading import Fields
+from connector.refurbed.reading import Fields, paid_and_refunded
 
 NEW, ACCEPTED, SHIPPED, RETURNED, CANCELLED, REJECTED = (
     *("NEW", "ACCEPTED", "SHIPPED", "RETURNED", "CANCELLED", "REJECTED"),
@@ -55,8 +55,17 @@ class Item:
         rows = self.data.get("item_identifiers") or ()
         return frozenset((str(one.get("identifier_type")), str(one.get("value"))) for one in rows)
 
-    def amount(self, name: str) -> Decimal:
-        return Fields(f"refurbed's item {self.id}", self.data).needed_amount(name)
+    @property
+    def paid(self) -> Decimal:
+        return self._money[0]
+
+    @property
+    def refunded(self) -> Decimal:
+        return self._money[1]
+
+    @property
+    def _money(self) -> tuple[Decimal, Decimal]:
+        return paid_and_refunded(Fields(f"refurbed's item {self.id}", self.data))
 
 
 @dataclass(frozen=True, kw_only=True)

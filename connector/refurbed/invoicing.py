@@ -12,7 +12,7 @@ import zlib
 from dataclasses import replace
 from datetime import UTC, datetime
 
-from connector import Known, Payload, RecordFailed, RetryLater, Written
+from connector import AccessDenied, Known, Payload, RecordFailed, RetryLater, Written
 from connector.procedures import INVOICE, Occurrence, Template
 from connector.records import Document, DocumentKind, Order, OrderKind
 from connector.refurbed.accepting import REFERRER, SALES
@@ -75,7 +75,7 @@ class SendInvoice(Act):
                 f"{work.name}: refurbed takes no invoice for order {work.key} any more (it does for about 30 days after the "
                 f"order came). Invoice {paper} was not sent; agree with refurbed how the customer gets it."
             )
-        content = self.desk.content(work.order, document)
+        content = self._content(work, document, paper)
         _check(work, paper, content)
         if work.data.get("has_invoice"):
             work.note(f"Invoice {paper} takes the place of the one that refurbed had for order {work.key}.")
@@ -83,6 +83,16 @@ class SendInvoice(Act):
         self._upload(work, document, content)
         self._keep(work, document, SENT)
         work.done.append(f"invoice {paper} uploaded to refurbed")
+
+    def _content(self, work: Work, document: Document, paper: str) -> bytes:
+        """A right that is missing for documents holds up nothing but this."""
+        try:
+            return self.desk.content(work.order, document)
+        except AccessDenied as error:
+            said = str(error).rstrip(".")
+            raise RetryLater(
+                f"{work.name}: invoice {paper} cannot be read and waits: {said}", after=WAIT, aside=True
+            ) from error
 
     def _before(self, work: Work) -> tuple[str, str] | None:
         """Which document was sent last for this order, by any event, and how far that came."""

@@ -32,6 +32,19 @@ class Fields(fields.Fields):
         return Fields(self.of, {} if value is None else value, f"{self.path}{name}.")
 
 
+def paid_and_refunded(data: Fields) -> tuple[Decimal, Decimal]:
+    """Of an item or an order. What is unset may be absent, a zero too: then it is what the other one leaves of the total
+    charged, so that a gap in an answer never looks as if nothing had gone back."""
+    paid, refunded = data.some_amount("total_paid"), data.some_amount("total_refunded")
+    if paid is None and refunded is None:
+        raise data.wrong("total_paid", "a number")
+    if paid is None:
+        return data.needed_amount("total_charged") - data.amount("total_refunded"), data.amount("total_refunded")
+    if refunded is None:
+        return data.amount("total_paid"), data.needed_amount("total_charged") - data.amount("total_paid")
+    return data.amount("total_paid"), data.amount("total_refunded")
+
+
 def identifiers(item: Fields, old: str) -> tuple[Identifier, ...]:
     """Of the very device. `old` names the deprecated field, which is read where the list is empty."""
     made = [_identifier(one) for one in item.rows("item_identifiers") if one.text("value")]
@@ -54,4 +67,4 @@ def fingerprint(payload: Payload) -> str:
     return hashlib.blake2b(text.encode(errors="replace"), digest_size=16).hexdigest()
 
 
-__all__ = ["CENT", "ZERO", "Fields", "fingerprint", "identifiers", "moment"]
+__all__ = ["CENT", "ZERO", "Fields", "fingerprint", "identifiers", "moment", "paid_and_refunded"]

@@ -37,7 +37,7 @@ from connector.refurbed.acting import (
     listed,
 )
 from connector.refurbed.answers import Refused
-from connector.refurbed.reading import Fields
+from connector.refurbed.reading import Fields, paid_and_refunded
 from connector.refurbed.shapes import money
 from connector.settings import CREDIT_MEMO, Settings, setting
 
@@ -281,7 +281,7 @@ class Refund(Act):
     def _reached(self, work: Work, aim: Aim, kept: Kept) -> bool:
         work.read()
         data = work.data if aim.item is None else work.items[aim.key].data
-        return Fields(aim.label, data).needed_amount("total_refunded") == kept.after
+        return paid_and_refunded(Fields(aim.label, data))[1] == kept.after
 
     def _refunded(self, work: Work, aim: Aim, back: Decimal) -> None:
         work.known.learn(**{f"refunded_{aim.name}": f"{money(back)} {aim.currency} {self.host.now().isoformat()}"})
@@ -330,7 +330,7 @@ def _aims(work: Work, positions: list[Position]) -> Iterator[Aim]:
         yield from _credited(work, positions)
         return
     held = {one.item.id for one in positions}
-    paid = {id for id, one in work.items.items() if one.amount("total_paid")}
+    paid = {id for id, one in work.items.items() if one.paid}
     every = paid if work.kind is OrderKind.SALE else set(work.items)  # a return of what is left is one of a part
     whole = Kept.of(work.ref(f"refund_{WHOLE}")) is not None  # what an attempt began, the next one goes on with
     apart = any(work.ref(f"refund_{id}") for id in held)
@@ -338,31 +338,30 @@ def _aims(work: Work, positions: list[Position]) -> Iterator[Aim]:
         yield _whole(work)
     else:  # a return of a part, or a sale that was split: all of its own items, nothing of the others
         for one in positions:
-            yield _of_item(one.item, one.item.amount("total_paid"))
+            yield _of_item(work, one.item, one.item.paid)
 
 
 def _whole(work: Work) -> Aim:
-    of = Fields(f"refurbed's order {work.key}", work.data)
-    paid = of.needed_amount("total_paid")
+    paid, refunded = paid_and_refunded(Fields(f"refurbed's order {work.key}", work.data))
     return Aim(
         key=work.key,
         label=f"Order {work.key}",
         item=None,
         currency=str(work.data.get("currency_code")),
         paid=paid,
-        refunded=of.needed_amount("total_refunded"),
+        refunded=refunded,
         amount=paid,
     )
 
 
-def _of_item(item: Item, back: Decimal) -> Aim:
+def _of_item(work: Work, item: Item, back: Decimal) -> Aim:
     return Aim(
         key=item.id,
         label=item.label,
         item=item,
-        currency=str(item.data.get("currency_code")),
-        paid=item.amount("total_paid"),
-        refunded=item.amount("total_refunded"),
+        currency=_currency(work, item),
+        paid=item.paid,
+        refunded=item.refunded,
         amount=back,
     )
 
@@ -382,13 +381,17 @@ def _credited(work: Work, positions: list[Position]) -> Iterator[Aim]:
         )
     for one in positions:
         item, back = one.item, cents(one.total)
-        if item.data.get("currency_code") != order.currency:
+        if (currency := _currency(work, item)) != order.currency:
             raise RecordFailed(
-                f"{work.name} is in {order.currency}, {item.label} was paid in {item.data.get('currency_code')}. Nothing "
-                "was refunded."
+                f"{work.name} is in {order.currency}, {item.label} was paid in {currency}. Nothing was refunded."
             )
         if back:
-            yield _of_item(item, back)
+            yield _of_item(work, item, back)
+
+
+def _currency(work: Work, item: Item) -> str:
+    """The item's, which is its order's."""
+    return str(item.data.get("currency_code") or work.data.get("currency_code"))
 
 
 def _single(work: Work, positions: list[Position]) -> None:

@@ -17,7 +17,7 @@ from sqlalchemy import func, select, update
 from connector import RecordFailed, RetryLater
 from connector.procedures import Occurrence
 from profiles import events, history, models, sync
-from profiles.db import Database
+from profiles.db import Database, now
 from scheduler import housekeeping
 from tests.profiles.memory_events import HOUSE, House, fresh, profile
 
@@ -206,6 +206,60 @@ def test_what_follows_later_waits_until_what_came_before_is_through(database: Da
     sync.run(database, made)
     for order in ("1", "2"):
         assert [status for _, one, status in house.told if one == order] == ["5", "6", "7", "8"]
+
+
+@pytest.mark.parametrize(
+    ("begun", "waits"),
+    [
+        ({"status": "processing"}, True),  # at work, or its worker was killed
+        ({"status": "pending", "doubt_at": now()}, True),
+        ({"status": "failed", "transient": True}, True),
+        ({"status": "failed"}, False),
+        ({"status": "skipped"}, False),
+        ({"status": "complete", "target_id": "1"}, False),
+    ],
+)
+def test_an_order_that_the_import_may_just_have_made_is_waited_for(
+    database: Database, house: House, begun: dict[str, Any], waits: bool
+) -> None:
+    made = profile(database, {})
+    moment = now()
+    with database.session() as session:
+        events_profile = session.get_one(models.Profile, made)
+        brings = models.Profile(
+            name="Order import",
+            entity="order",
+            direction="import",
+            from_id=events_profile.to_id,
+            to_id=events_profile.from_id,
+            cron="*/15 * * * *",
+            timezone="UTC",
+            settings={"global": {}, "websites": {}, "stores": {}},
+            created_at=moment,
+            updated_at=moment,
+        )
+        session.add(brings)
+        session.flush()
+        row = models.SyncRecord(
+            profile_id=brings.id, source_id="M1", source_number="M1", created_at=moment, updated_at=moment, **begun
+        )
+        session.add(row)
+        session.flush()
+        brought = row.id
+    house.place("1")
+    house.place("2")
+    result = sync.run(database, made)
+    assert [order for _, order, _ in house.told] == (["2"] if waits else ["1", "2"])
+    if not waits:
+        return
+    assert (result.status, result.counts["pending"]) == ("success", 1)
+    (waiting,) = [one for one in records(database, made) if one.status == "pending"]
+    assert "It may be M1 of " in str(waiting.message)
+    with database.session() as session:
+        session.get_one(models.SyncRecord, brought).target_id = "1"
+        session.get_one(models.SyncRecord, waiting.id).next_attempt_at = None
+    sync.run(database, made)
+    assert [order for _, order, _ in house.told] == ["2", "1"]
 
 
 def test_what_waits_for_something_holds_nothing_up_and_is_tried_when_its_order_changes(

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from connector import InDoubt, RecordFailed, RetryLater
+from connector import AccessDenied, InDoubt, RecordFailed, RetryLater
 from connector.records import Document, DocumentKind, Order, OrderKind
 from tests.connector.refurbed.stage import PDF, Stage, fulfilled, invoice, running
 
@@ -62,6 +62,22 @@ def test_what_is_no_pdf_is_refused_before_it_is_sent(stage: Stage, content: byte
     with pytest.raises(RecordFailed, match="is no PDF"):
         stage.write("invoice", invoiced(stage, content))
     assert stage.calls() == ["GetOrder"]
+
+
+def test_a_missing_right_for_documents_holds_up_the_invoice_and_nothing_else(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def content(order: Order, document: Document) -> bytes:
+        raise AccessDenied("erp: the REST user lacks the right to show documents. Grant it.")
+
+    order = invoiced(stage)
+    monkeypatch.setattr(stage.desk, "content", content)
+    with pytest.raises(RetryLater, match=r"RE-700 cannot be read and waits: erp: .* lacks the right") as waiting:
+        stage.write("invoice", order)
+    assert waiting.value.aside
+    monkeypatch.undo()
+    stage.write("invoice", order)
+    assert kept(stage) == PDF
 
 
 def test_an_order_that_is_too_old_takes_no_invoice(stage: Stage) -> None:

@@ -50,6 +50,38 @@ def refunded(stage: Stage) -> list[str]:
 # a whole order
 
 
+ZEROS = (None, "", "0", "0.00")
+
+
+@pytest.mark.parametrize("kind", ["sale", "return"])
+def test_an_amount_of_zero_or_a_currency_that_is_not_told_is_no_obstacle(
+    stage: Stage, kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    right = stage.events.client.ask  # type: ignore[attr-defined]
+
+    def told(service: str, method: str, *asked: Any, **more: Any) -> Any:
+        answer = right(service, method, *asked, **more)
+        for one in (answer["order"], *answer["order"]["items"]) if method == "GetOrder" else ():
+            for name in ("total_paid", "total_refunded"):
+                if one[name] in ZEROS:
+                    del one[name]
+            if one is not answer["order"]:
+                del one["currency_code"]
+        return answer
+
+    monkeypatch.setattr(stage.events.client, "ask", told)
+    order = shipped(stage)
+    record = order if kind == "sale" else returned(stage, order, 0)
+    stage.faults({"path": REFUNDS, "kind": "drop_after", "times": 1})
+    with pytest.raises(InDoubt):
+        stage.write("refund", record)
+    stage.write("refund", record)
+    assert refunded(stage) == (["349.00", "299.00"] if kind == "sale" else ["349.00", "0.00"])
+    paid = ("648.00", stage.key) if kind == "sale" else ("349.00", str(order.lines[0].external))
+    assert booked(stage) == [(paid[0], "EUR", paid[1])]
+    assert not stage.twice("refunds")
+
+
 def test_an_order_is_refunded_as_a_whole_and_booked_with_its_id(stage: Stage) -> None:
     order = shipped(stage)
     written = stage.write("refund", order)
