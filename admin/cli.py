@@ -353,9 +353,12 @@ def _connections(database: Database, name: str | None) -> Sequence[models.Connec
 @click.option("--json", "as_json", is_flag=True, help="The result as one object on the last line of stdout.")
 def run(profile: str, dry_run: bool, order: str | None, as_json: bool) -> int:
     """Run a profile now, in the foreground. Exit code 0: success, 1: a record failed, 2: it could not run."""
-    asked: dict[str, Any] = {**({"order": order} if order else {}), **({"dry_run": True} if dry_run else {})}
+    number = None if order is None else order.strip()
+    asked: dict[str, Any] = {**({"order": number} if number else {}), **({"dry_run": True} if dry_run else {})}
     ends: list[str] = []
     try:
+        if number == "":  # an unset variable in a script must not become a run of everything
+            raise Refused("--order needs the number of an order; without --order the whole profile runs.")
         database = open_database()
         with database.reading() as session:
             row = configuration.profile(session, profile)

@@ -24,6 +24,7 @@ from connector.client import check_base_url
 from connector.registry import plugins
 from profiles import models
 from profiles.db import Database, DatabaseTrouble, home, now
+from profiles.secrets import unseal
 from profiles.wiring import private_allowed
 from profiles.workers import dead
 
@@ -199,6 +200,16 @@ def _connections(session: Session) -> Finding:
         why = " ".join(one.check_message for one in bad if one.check_message)
         said = f"the last test failed for {', '.join(one.name for one in bad)}. Run `connector check`. {why}"
         return Finding(name="Connections", ok=False, message=said)
+    stored = session.execute(select(row.name, row.credentials).where(row.credentials != "").order_by(row.name)).all()
+    key = home() / "secret.key"
+    if stored and not os.environ.get("CONNECTOR_SECRET_KEY") and not key.exists():  # `unseal` would make a new one
+        said = f"{key} is missing: the stored credentials cannot be read. Restore it, or enter the credentials again."
+        return Finding(name="Connections", ok=False, message=said)
+    for name, sealed in stored:
+        try:
+            unseal(sealed)
+        except DatabaseTrouble as error:
+            return Finding(name="Connections", ok=False, message=f"the credentials of {name} cannot be used: {error}")
     count = session.scalar(select(func.count()).select_from(row)) or 0
     return Finding(name="Connections", ok=True, message=f"{count}, none with a failed test")
 

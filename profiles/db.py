@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
-from sqlalchemy import Engine, create_engine, event, inspect, make_url, text
+from sqlalchemy import Connection, Engine, create_engine, event, inspect, make_url, text
 from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError
 from sqlalchemy.orm import Session
 
@@ -247,7 +247,16 @@ class Database:
             if not self.sqlite:
                 connection.exec_driver_sql("SELECT pg_advisory_xact_lock(7305421)")
             config.attributes["connection"] = connection
-            command.upgrade(config, "head")
+            try:
+                command.upgrade(config, "head")
+            except DBAPIError as error:
+                if not any(said in str(error.orig) for said in ("already exists", "duplicate column")):
+                    raise
+                raise DatabaseTrouble(
+                    f"The database says that it is of version {before or 'none'}, but holds what a later one made: "
+                    f"{str(error.orig).strip().splitlines()[0]}. Nothing was changed. "
+                    "Restore the last backup."
+                ) from error
         return f"The database was upgraded from {before or 'nothing'} to {head}."
 
     def require_current(self) -> None:
@@ -258,11 +267,22 @@ class Database:
             raise DatabaseTrouble("The database is older than this program. Run `connector db upgrade`.")
 
     def revision(self) -> str | None:
+        """The version of the tables, None where there are none yet. Raises DatabaseTrouble when they do not tell it."""
         with _troubles(self), self._reading.connect() as connection:
-            if not inspect(connection).has_table("alembic_version"):
-                return None
-            found = connection.scalar(text("SELECT version_num FROM alembic_version"))
-            return None if found is None else str(found)
+            found = _stamps(connection)
+            if not found and _has_tables(connection):
+                found = _stamps(connection)  # another process may have made them just now
+                if not found:
+                    raise DatabaseTrouble(
+                        "The database has tables, but does not say of which version they are: its table alembic_version is "
+                        "empty or missing. Restore the last backup. Only if they were surely made by this version: put "
+                        f"{_head()} into the column version_num of that table."
+                    )
+            if len(found) > 1:
+                raise DatabaseTrouble(
+                    f"The database names several versions ({', '.join(found)}). Restore the last backup."
+                )
+            return found[0] if found else None
 
 
 class _Unit:
@@ -325,6 +345,20 @@ def _revisions() -> list[str]:
 
 def _head() -> str:
     return _revisions()[-1]
+
+
+def _stamps(connection: Connection) -> list[str]:
+    """The versions that the database says its tables are of: one, unless somebody changed it by hand."""
+    if not inspect(connection).has_table("alembic_version"):
+        return []
+    found = connection.scalars(text("SELECT version_num FROM alembic_version ORDER BY version_num"))
+    return [str(one) for one in found]
+
+
+def _has_tables(connection: Connection) -> bool:
+    from profiles.models import Base  # only here: it imports this module
+
+    return not Base.metadata.tables.keys().isdisjoint(inspect(connection).get_table_names())
 
 
 def _refuse_newer(revision: str | None) -> None:

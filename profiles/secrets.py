@@ -95,7 +95,8 @@ def _made(given: str, folder: str) -> MultiFernet:
     try:
         return MultiFernet([Fernet(one) for one in _keys(given, folder)])
     except ValueError as error:
-        raise DatabaseTrouble("CONNECTOR_SECRET_KEY is not a key (32 bytes, url-safe base64).") from error
+        place = "CONNECTOR_SECRET_KEY" if given.strip(", ") else Path(folder) / "secret.key"
+        raise DatabaseTrouble(f"{place} is not a key (32 bytes, url-safe base64).") from error
 
 
 @functools.cache

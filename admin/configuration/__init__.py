@@ -124,7 +124,8 @@ def kept_by_rule(session: Session, row: models.Connection) -> str | None:
     # a return bears the number of its order: that is one order
     known = select(func.coalesce(record.source_number, record.source_id)).join(profile, profile.id == record.profile_id)
     gone = select(func.coalesce(written.source_number, written.source_id)).where(written.from_id == row.id)
-    both = known.where(profile.from_id == row.id).union(gone).subquery()
+    brought = or_(record.status != "skipped", record.target_id.is_not(None), record.doubt_at.is_not(None))
+    both = known.where(profile.from_id == row.id, brought).union(gone).subquery()
     orders = session.scalar(select(func.count()).select_from(both)) or 0
     if orders == 1:
         return "1 order is connected with it, so it cannot be deleted."

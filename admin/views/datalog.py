@@ -82,6 +82,7 @@ class Log(View):
             return self.render(
                 "call.html",
                 call=call,
+                system=system_label(plugins(), call.identifier),
                 connection=session.get(Connection, call.connection_id),
                 task=task,
                 dry_run=dry_run(call.dry_run_by),

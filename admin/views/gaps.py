@@ -14,9 +14,9 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from admin.views.collected import PARTS, Scope, catalogues, scopes
-from admin.views.inputs import Catalogues
+from admin.views.inputs import Catalogues, shown
 from admin.views.words import _
-from connector.settings import GLOBAL, STORE, Choices, Setting, ValueMap, ident
+from connector.settings import GLOBAL, STORE, Choice, Choices, Row, Setting, ValueMap, ident
 from profiles.models import Profile
 from profiles.settings import resolve
 from profiles.wiring import Declarations
@@ -85,6 +85,33 @@ def dropped(
         gone = [key for key in _keys(was.options.get(one.name)) if key not in set(_keys(is_now.options.get(one.name)))]
         made += [Gap(setting=one, value=key, name=names.get(key, key)) for key in gone if key in names or not names]
     return made
+
+
+def strange(declared: Declarations, settings: Mapping[str, Any], entries: Catalogues) -> list[Gap]:
+    """Values that were typed by hand and that the target's collected list does not have: a run may stop at them."""
+    options = resolve(declared.schemas, settings).options
+    made: dict[tuple[str, str], Gap] = {}
+    for one in (one for one in declared.settings if one.matters(options)):
+        for values in _scopes(settings):
+            for kind, value in _chosen(one.field, values.get(one.name)):
+                known = {ident(item.value) for item in entries("target", kind)}
+                if known and ident(value) not in known:
+                    made[one.name, shown(value)] = Gap(setting=one, value=shown(value), name=shown(value))
+    return list(made.values())
+
+
+def _chosen(field: Any, value: Any) -> Iterator[tuple[str, Any]]:
+    """(catalogue, entry) of what is chosen from lists of the target, in the rows of a mapping too."""
+    if _empty(value):
+        return
+    if isinstance(field, Choice) and field.side == "target":
+        yield field.kind, value
+    elif isinstance(field, ValueMap) and isinstance(value, Mapping):
+        for right in value.values():
+            yield from _chosen(field.right, right)
+    elif isinstance(field, Row) and isinstance(value, Mapping):
+        for name, cell in field.schema.fields.items():
+            yield from _chosen(cell, value.get(name))
 
 
 def unmapped(

@@ -88,21 +88,40 @@ class ExportSettings(Versions):
             changes, lacking, dropped = self._save(profile_id, scope, draft, request.form.get("version", ""))
         except Refused as refused:
             return self._refused(profile_id, scope, refused.draft)
-        if changes and not lacking and not shown.profile.active:
+        strange = self._strange(profile_id)
+        if changes and not lacking and not strange and not shown.profile.active:
             flash(
                 _("Saved. Nothing is missing: a dry run shows what would be sent. Then press Run now, or Switch on."),
                 "good",
             )
         else:
             flash(_("Saved.") if changes else _("Nothing was changed."), "good")
-        self._mention(dropped, lacking, shown)
+        self._mention(dropped, lacking, strange, shown)
         return redirect(url_for(".index", profile_id=profile_id, scope=scope.path if scope.code else None))
 
-    def _mention(self, dropped: Sequence[gaps.Gap], lacking: Sequence[gaps.Gap], shown: Shown) -> None:
+    def _strange(self, profile_id: int) -> list[gaps.Gap]:
+        with self.database.reading() as session:
+            shown = self.show(session, profile_id)
+            if shown.declared is None:
+                return []
+            return gaps.strange(shown.declared, shown.profile.settings or {}, catalogues(session, shown.profile))
+
+    def _mention(
+        self, dropped: Sequence[gaps.Gap], lacking: Sequence[gaps.Gap], strange: Sequence[gaps.Gap], shown: Shown
+    ) -> None:
         if dropped:
             flash(_("No longer mapped: {what}.", what=named(dropped, shown.words)), "warn")
         if lacking:
             flash(_("Still missing: {what}.", what=named(lacking, shown.words)), "warn")
+        if strange:
+            flash(
+                _(
+                    "Not in the collected list: {what}. A run may stop at it: choose another value, or collect the lists "
+                    "again.",
+                    what=named(strange, shown.words),
+                ),
+                "warn",
+            )
 
     def _refused(self, profile_id: int, scope: Scope, draft: Draft) -> ResponseReturnValue:
         with self.database.reading() as session:
@@ -130,7 +149,7 @@ class ExportSettings(Versions):
             flash(_("Version {n} holds the settings of today already.", n=asked), "good")
             return redirect(url_for(".versions", profile_id=profile_id))
         flash(_("Version {n} is restored, as a new version.", n=asked), "good")
-        self._mention(dropped, lacking, shown)
+        self._mention(dropped, lacking, self._strange(profile_id), shown)
         return redirect(url_for(".index", profile_id=profile_id))
 
     @expose("/lists.json")

@@ -22,6 +22,8 @@ STOPPED = re.compile(
     r"Nothing was sent: (?P<what>.+?)\. Complete the settings of this profile and run it again\.(?P<rest>.*)", re.DOTALL
 )
 LEAST = 2  # one thing is said well enough by its sentence
+NEXT = re.compile(r"; (?!choose another value)")  # between two things; within one, a sentence goes on like that
+NOT_LISTED = "is not in the collected list"
 VALUE, STORE, MORE = re.compile(r"'(.*?)'"), re.compile(r"\bstore ([^\s,;']+)"), re.compile(r"and \d+ more")
 _MORE = later("and {n} more")  # for the translators
 READ = 20  # messages of one page whose profiles are looked at
@@ -67,7 +69,7 @@ def find(session: Session, rows: Iterable[Mapping[str, Any]]) -> dict[int, Stop]
 
 
 def parse(shown: Shown, what: str, rest: str = "") -> Stop | None:
-    pieces = what.split("; ")
+    pieces = NEXT.split(what)
     if len(pieces) < LEAST or shown.declared is None:
         return None
     known = {one.name: one for one in shown.declared.settings}
@@ -84,11 +86,11 @@ def parse(shown: Shown, what: str, rest: str = "") -> Stop | None:
             place = advice.place(shown, name, None, store[1] if store else None) if setting is not None else None
             lacks[name] = Lack(label=place.label, url=place.url) if place else Lack(label=told(piece))
         if setting is not None:
-            said = value[1] if value and value[1] else ""
+            said = told(piece) if NOT_LISTED in piece else value[1] if value and value[1] else ""
             stores = lacks[name].values.setdefault(said, [])
             if store and store[1] not in stores:
                 stores.append(store[1])
-    count = len(pieces) - bool(more)
+    count = sum(len(one.values) or 1 for one in lacks.values())  # one value of three stores is mended once
     sentence = n_(
         "Nothing was sent: {n} thing is missing in the settings.",
         "Nothing was sent: {n} things are missing in the settings.",

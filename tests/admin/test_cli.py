@@ -23,7 +23,7 @@ import pytest
 
 from admin import auth, cli, configuration, reports
 from connector import Entry
-from profiles import db, models
+from profiles import db, models, secrets
 from profiles.db import Database, now
 from profiles.hosting import store_entries
 from profiles.sync import Progress, Result
@@ -285,6 +285,18 @@ def test_the_result_of_a_run_is_the_last_line_and_stdout_holds_json_only(
     }
     assert (asked[0]["profile"], asked[0]["by"]) == ("Order export", "command line")
     assert asked[0]["request"] == {"order": "000000012"}
+
+
+@pytest.mark.parametrize("number", ["", "  "])
+def test_an_empty_order_number_never_runs_the_whole_profile(
+    command: Command, applied: None, ends_with: Any, number: str
+) -> None:
+    asked = ends_with(result())
+    said = command("run", "Order export", "--json", "--order", number)
+    assert (said.code, asked) == (2, [])
+    assert "--order needs the number of an order" in json.loads(said.out)["message"]
+    assert command("run", "Order export", "--order", number).code == 2
+    assert asked == []
 
 
 def test_a_dry_run_shows_what_would_be_sent(command: Command, applied: None, ends_with: Any) -> None:
@@ -752,6 +764,25 @@ def test_the_doctor_names_what_is_wrong(command: Command, applied: None, home: P
     assert list(wrong) == ["Key", "Users", "Scheduler"]
     assert "chmod 600" in wrong["Key"]
     assert "it never ran" in wrong["Scheduler"]
+
+
+@pytest.mark.parametrize(("left", "said"), [(None, "is missing: the stored credentials"), ("no key", "is not a key")])
+def test_the_doctor_says_when_the_stored_credentials_cannot_be_read(
+    command: Command, applied: None, eva: None, home: Path, left: str | None, said: str
+) -> None:
+    beat()
+    key = home / "secret.key"
+    key.unlink()
+    if left is not None:
+        key.write_text(left)
+        key.chmod(0o600)
+    secrets._keys.cache_clear()
+    secrets._made.cache_clear()
+    found = command("doctor")
+    assert found.code == 1
+    assert said in findings(found, "✗")["Connections"]
+    assert str(key) in findings(found, "✗")["Connections"]
+    assert key.exists() is (left is not None)
 
 
 def test_the_doctor_names_stored_connections_that_may_not_be_reached(

@@ -253,6 +253,12 @@ def test_what_is_not_kept_says_which_setting_keeps_it(anna: Browser, seeded: See
     assert "is on now" in text(anna.get(f"/log/{calls['fine']}/"))
 
 
+def test_a_call_names_its_system_as_the_list_does(anna: Browser, calls: dict[str, int]) -> None:
+    found = re.search(r"<dt>Identifier</dt><dd>(.+?)</dd>", text(anna.get(f"/log/{calls['fine']}/")))
+    assert found is not None
+    assert f'<td data-label="Identifier">{found[1]}</td>' in text(anna.get("/log/"))
+
+
 def test_a_call_leads_to_its_order_and_its_run(anna: Browser, seeded: Seeded, calls: dict[str, int]) -> None:
     with seeded.db.session() as session:
         number = session.get_one(SyncRecord, seeded.failed).source_number

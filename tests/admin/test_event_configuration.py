@@ -199,7 +199,7 @@ def test_a_market_account_is_deleted_only_while_it_is_inactive_and_without_order
                     status="complete" if target else "skipped", created_at=now(), updated_at=now(),
                 )
             )  # fmt: skip
-    assert "3 orders are connected with it" in refusal()
+    assert "2 orders are connected with it" in refusal()
     with database.session() as session:  # who deletes the profile does not get around the rule
         configuration.delete_profile(session, "Import")
     assert "2 orders are connected with it" in refusal()

@@ -166,6 +166,23 @@ def test_an_inactive_profile_may_be_saved_as_incomplete(anna: Browser, seeded: S
     assert "Still missing: A table." in text(anna.get(address))
 
 
+def test_what_was_typed_by_hand_and_is_not_in_the_collected_list_is_named_when_it_is_saved(
+    anna: Browser, seeded: Seeded, things: int
+) -> None:
+    address = f"/profiles/{things}/options/"
+    assert anna.post(address, thing_form()).status_code == 302
+    assert "Not in the collected list" not in text(anna.get(address))
+    typed = {"s.choice": ["9999"], "s.plain_map.0.value": ["ver"], "s.row_map.0.method": ["Quatsch"]}
+    assert anna.post(address, thing_form(**typed)).status_code == 302
+    page = text(anna.get(address))
+    assert "Saved. Nothing is missing" not in page
+    said = page[page.index("Not in the collected list: ") :]
+    said = said[: said.index("A run may stop at it")]
+    for what in ("A choice (9999)", "A table (ver)", "A table with rows (Quatsch)"):
+        assert what in said
+    assert "typed by hand" not in said, "a list that was not collected tells nothing"
+
+
 def test_an_active_profile_is_never_left_with_less_than_it_needs(anna: Browser, seeded: Seeded, things: int) -> None:
     address = f"/profiles/{things}/options/"
     anna.post(address, thing_form())

@@ -361,9 +361,29 @@ def test_what_a_stopped_run_lacks_is_listed_by_setting_with_the_way_to_each(anna
         page = text(anna.get(address))
         inside = page[page.index('<details class="stopped">') :]
         inside = inside[: inside.index("</details>")]
-        assert "Nothing was sent: 41 things are missing in the settings." in inside
+        assert "Nothing was sent: 21 things are missing in the settings." in inside
         assert inside.count("<a href=") == 2
         assert "#setting-payment_mapping" in inside
         assert "#setting-status_mapping" in inside
         assert "pay 0 (de, at), pay 1 (de, at)" in inside
         assert "Before that: 2 complete." in inside
+
+
+def test_a_value_that_the_collected_list_lacks_is_one_thing_and_said_whole(anna: Browser, seeded: Seeded) -> None:
+    unlisted = "is not in the collected list of PlentyONE's {}; choose another value, or collect the lists again"
+    lacking = (
+        f"9999 (setting 'default_shipping_profile') {unlisted.format('Shipping profiles')}",
+        f"'odd' (setting 'payment_mapping, checkmo') {unlisted.format('Payment methods')}",
+    )
+    with seeded.db.session() as session:
+        task = session.scalars(select(Task).where(Task.status == "error")).first()
+        assert task is not None
+        task.message = (
+            f"Nothing was sent: {'; '.join(lacking)}. Complete the settings of this profile and run it again."
+        )
+    page = text(anna.get(f"/profiles/{seeded.profile}/schedule/"))
+    inside = page[page.index('<details class="stopped">') :]
+    inside = inside[: inside.index("</details>")]
+    assert "Nothing was sent: 2 things are missing in the settings." in inside
+    assert inside.count("<li>") == 2
+    assert all(one in html.unescape(inside) for one in lacking)

@@ -8,10 +8,11 @@ from importlib.metadata import EntryPoint
 import pytest
 from flask import Flask
 from playwright.sync_api import expect
+from sqlalchemy import select
 
 import connector.registry
 from profiles.db import now
-from profiles.models import CatalogueEntry, Connection, Profile
+from profiles.models import CatalogueEntry, Connection, Profile, Task
 from profiles.secrets import seal
 from tests.admin import conftest
 from tests.admin.conftest import Seeded
@@ -126,6 +127,33 @@ def test_what_scrolls_can_be_reached_by_keyboard(anna: Visitor, seeded: Seeded) 
         place = anna.page.locator(scrolls).first
         assert place.evaluate("it => it.scrollWidth > it.clientWidth || it.scrollHeight > it.clientHeight"), address
         anna.accessible()
+
+
+def test_why_a_run_stopped_is_read_whole_on_a_laptop(anna: Visitor, seeded: Seeded) -> None:
+    lacking = "payment method 'a' of store de is not mapped; payment method 'b' of store de is not mapped"
+    with seeded.db.session() as session:
+        task = session.scalars(select(Task).where(Task.status == "error")).first()
+        assert task is not None
+        task.message = f"Nothing was sent: {lacking}. Complete the settings of this profile and run it again."
+    anna.page.set_viewport_size({"width": 1280, "height": 800})
+    for address in ("/", "/schedule/", f"/profiles/{seeded.profile}/schedule/"):
+        anna.page.goto(address)
+        said = anna.page.locator("td .stopped summary").first
+        expect(said).to_contain_text("2 things are missing")
+        assert said.evaluate("it => it.scrollWidth <= it.closest('td').clientWidth"), address
+        assert said.evaluate("it => getComputedStyle(it).whiteSpace") == "normal", address
+
+
+def test_the_words_of_plots_can_be_read_on_a_phone(visit: Callable[..., Visitor]) -> None:
+    page = visit().login()
+    page.set_viewport_size(dict(zip(("width", "height"), SIZES["phone"], strict=True)))
+    for address, words in (("/", ".plot text"), ("/schedule/", "svg.hours text")):
+        page.goto(address)
+        drawn = page.locator(words).evaluate_all(
+            "them => them.map(it => parseFloat(getComputedStyle(it).fontSize) * it.getScreenCTM().a)"
+        )
+        assert drawn
+        assert min(drawn) >= 9, address
 
 
 def test_the_menu_opens_on_a_phone_and_the_icons_are_drawn(visit: Callable[..., Visitor], seeded: Seeded) -> None:

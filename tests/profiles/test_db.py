@@ -162,3 +162,28 @@ def test_devices_that_an_older_version_kept_are_found_however_they_are_written(d
         assert session.scalars(select(models.Identifier.bare)).all() == ["snab12"]
         assert session.scalar(select(models.Identifier.value).where(history.device("SN AB12"))) == "SN-ab 12"
     old.engine.dispose()
+
+
+@pytest.mark.parametrize(
+    ("done", "said"),
+    [
+        ("DELETE FROM alembic_version", "does not say of which version"),
+        ("DROP TABLE alembic_version", "does not say of which version"),
+        ("INSERT INTO alembic_version VALUES ('0001')", "names several versions (0001, "),
+        ("UPDATE alembic_version SET version_num = '0001'", "says that it is of version 0001, but holds what a later"),
+    ],
+)
+def test_a_database_that_does_not_tell_its_version_truly_is_refused_in_words(
+    database_url: str, done: str, said: str
+) -> None:
+    database = Database(database_url)
+    database.upgrade()
+    with database.engine.begin() as connection:
+        connection.execute(text(done))
+    with pytest.raises(DatabaseTrouble) as refused:
+        database.upgrade()
+    assert said in str(refused.value)
+    assert "Restore the last backup." in str(refused.value)
+    with pytest.raises(DatabaseTrouble):
+        database.require_current()
+    database.engine.dispose()
