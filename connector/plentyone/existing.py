@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 
-from connector import Host, Payload, RecordFailed, RetryLater
+from connector import AccessDenied, Host, Payload, RecordFailed, RetryLater
 from connector.plentyone.client import PlentyClient
 from connector.plentyone.lines import EXTERNAL_LINE, Item, ItemType
 from connector.plentyone.shapes import amount, flag, key_of, rows, same, valued
@@ -63,9 +63,13 @@ class Earlier:
         self.client = client
         self.host = host
         self.numbers: set[str] = set()  # of orders that PlentyONE has, or has something of the same number
+        self._able = True
 
     def look(self, orders: Sequence[Order]) -> None:
-        """Raises what `PlentyClient.entries` raises."""
+        """Raises RetryLater or AccessDenied where there were such orders and they cannot be looked for just now. Else a
+        look that fails is let be: it is a precaution, which must not keep a new shop's orders back."""
+        if not self._able:
+            return
         now = self.host.now()
         state = self.host.state.read(EARLIER)
         if state is None and self.client.dry is None:
@@ -79,8 +83,14 @@ class Earlier:
         for at in range(0, len(asked), AT_ONCE):
             some = asked[at : at + AT_ONCE]
             query = {"externalOrderId": ",".join(some), "orderType": SALES_ORDER}
-            rows_ = self.client.entries("/rest/orders", query, most=5)
-            self.numbers |= {valued(row.get("properties"), EXTERNAL_ID) or "" for row in rows_} & set(some)
+            try:
+                there = list(self.client.entries("/rest/orders", query, most=1))
+            except (RetryLater, AccessDenied):
+                if state["found"]:
+                    raise
+                self._able = False
+                return
+            self.numbers |= {valued(row.get("properties"), EXTERNAL_ID) or "" for row in there} & set(some)
         if self.numbers and not state["found"]:
             self.host.state.change(EARLIER, lambda told: {**(told or state), "found": True})
 

@@ -164,7 +164,7 @@ class Orders(Resource):
             log.info("not all variations could be looked up: %s", error)
         try:
             self._earlier.look(records)
-        except RecordFailed as error:
+        except RecordFailed as error:  # this system does not take several numbers at once
             log.info("orders that were there before could not be looked for: %s", error)
 
     def pretend(self, method: str, path: str, body: Any) -> Any:

@@ -151,6 +151,36 @@ def test_parallel_orders_of_one_new_customer_share_one_contact(plenty: StandIn, 
     complete(plenty, orders=16)
 
 
+# orders of another installation, or of this one before its database was lost
+
+
+def test_an_order_that_is_there_already_is_taken_up_whole_after_one_look(plenty: StandIn, quick: Shop) -> None:
+    made = [order(comments=(Comment(text="Ring twice"),)), order(number="100000124")]
+    written = quick.orders.write(made[0], quick.known(), quick.options())
+    before = plenty.state()["counts"]
+    quick.links.rows.clear()
+    quick.called()
+    quick.orders.prepare(made, lambda _: quick.options())
+    assert [one for one in quick.called() if "variations" not in one] == ["GET /rest/orders"]
+    known = quick.known()
+    assert quick.orders.write(made[0], known, quick.options()).key == written.key
+    assert "was found in PlentyONE" in " ".join(known.notes)
+    assert plenty.state()["counts"] == before
+    quick.called()
+    quick.orders.write(made[1], quick.known(), quick.options())
+    assert [one for one in quick.called() if one.startswith("GET")] == []
+
+
+@pytest.mark.parametrize("status", [400, 403, 404, 500])
+def test_a_system_that_does_not_let_itself_be_looked_through_keeps_no_order_back(
+    plenty: StandIn, quick: Shop, status: int
+) -> None:
+    plenty.faults({"kind": "status", "status": status, "method": "GET", "path": "/rest/orders", "rate": 1})
+    quick.orders.prepare([order()], lambda _: quick.options())
+    quick.orders.write(order(), quick.known(), quick.options())
+    complete(plenty)
+
+
 # an index that lags
 
 
