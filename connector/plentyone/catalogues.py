@@ -34,7 +34,6 @@ CATALOGUES = (
     Catalogue(kind="language", label="Languages"),
     Catalogue(kind="package_type", label="Packages"),
     Catalogue(kind="tag", label="Tags"),
-    Catalogue(kind="gender", label="Genders", learned=True),
 )
 
 LANGUAGES = {

@@ -23,7 +23,7 @@ ADDED = (3, 14, 15)  # items that PlentyONE adds by itself: parts of bundles and
 HEADS = 60  # so many orders of lists without properties are read one by one
 NEWEST_PAGES = 3
 EARLIER = "earlier"  # state: when this connection's first batch was sent, and whether older orders were there already
-FIRST_DAYS = timedelta(days=1)
+TRIALS, MANY = 3, 10  # orders
 AT_ONCE = 50  # numbers in one query
 CLOCKS = timedelta(days=1)  # an order that is older by more than this than the shop's was there before it
 
@@ -56,43 +56,46 @@ def find(work: Work, sent: Sent, linked: Mapping[str, str | None]) -> Payload | 
 
 class Earlier:
     """Orders that are there although nothing is known of them here: the database was lost, or another installation
-    brought them. Looked for in bulk, one read for many orders; only those that are older than this connection's first
-    batch, and after its first day only where there were some."""
+    brought them. Looked for in bulk, one read for many orders, among those that are older than this connection's first
+    batch. Where the first one finds none there are none, and nobody looks again; but a single order that is tried out
+    proves little, so after so few the first larger batch is looked for as well."""
 
     def __init__(self, client: PlentyClient, host: Host) -> None:
         self.client = client
         self.host = host
         self.numbers: set[str] = set()  # of orders that PlentyONE has, or has something of the same number
+        self._asked: set[str] = set()
         self._able = True
 
     def look(self, orders: Sequence[Order]) -> None:
         """Raises RetryLater or AccessDenied where there were such orders and they cannot be looked for just now. Else a
         look that fails is let be: it is a precaution, which must not keep a new shop's orders back."""
-        if not self._able:
-            return
-        now = self.host.now()
         state = self.host.state.read(EARLIER)
-        if state is None and self.client.dry is None:
-            state = self.host.state.change(EARLIER, lambda told: told or {"since": now.isoformat(), "found": False})
-        if state is None:
+        if not self._able or (state is None and self.client.dry is not None):
             return
+        state = state or {"since": self.host.now().isoformat(), "looked": 0, "found": False}
         since = datetime.fromisoformat(state["since"])
-        if not state["found"] and (now - since > FIRST_DAYS or self.client.dry is not None):
+        numbers = {one.number for one in orders if one.created_at < since and "," not in one.number} - self._asked
+        if state["looked"] and not state["found"] and (state["looked"] > TRIALS or len(numbers) < MANY):
             return
-        asked = sorted({one.number for one in orders if one.created_at < since and "," not in one.number})
+        asked = sorted(numbers)
+        self._asked |= numbers
         for at in range(0, len(asked), AT_ONCE):
-            some = asked[at : at + AT_ONCE]
-            query = {"externalOrderId": ",".join(some), "orderType": SALES_ORDER}
-            try:
-                there = list(self.client.entries("/rest/orders", query, most=1))
-            except (RetryLater, AccessDenied):
-                if state["found"]:
-                    raise
-                self._able = False
-                return
-            self.numbers |= {valued(row.get("properties"), EXTERNAL_ID) or "" for row in there} & set(some)
-        if self.numbers and not state["found"]:
-            self.host.state.change(EARLIER, lambda told: {**(told or state), "found": True})
+            self._look(asked[at : at + AT_ONCE], found=state["found"])
+        if self._able and self.client.dry is None and (asked or not state["looked"]) and not state["found"]:
+            state |= {"looked": state["looked"] + len(asked), "found": bool(self.numbers)}
+            self.host.state.change(EARLIER, lambda _: state)
+
+    def _look(self, numbers: Sequence[str], *, found: bool) -> None:
+        query = {"externalOrderId": ",".join(numbers), "orderType": SALES_ORDER}
+        try:
+            there = list(self.client.entries("/rest/orders", query, most=1))
+        except (RetryLater, AccessDenied):
+            if found:
+                raise
+            self._able = False
+            return
+        self.numbers |= {valued(row.get("properties"), EXTERNAL_ID) or "" for row in there} & set(numbers)
 
 
 def _whole(work: Work, row: Payload) -> Payload | None:

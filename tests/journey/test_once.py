@@ -23,7 +23,7 @@ FAULTS: list[dict[str, Any]] = [
     {"kind": "drop_after"},
     {"kind": "truncated"},
     {"kind": "slow", "seconds": 0.3},
-    {"kind": "expired_token"},
+    {"kind": "expired_token", "times": 40},  # with more, nobody logs in any more: 60 times in 5 minutes
     {"kind": "error_after"},
     {"kind": "html_200"},
 ]

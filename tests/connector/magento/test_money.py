@@ -132,6 +132,7 @@ def test_many_parts_of_a_bundle_in_another_currency_come_to_their_own_net_price(
     """2.80 with 5.5 percent is 2.954, shown as 2.95: 24 of them would miss 0.09 without tax."""
     rows = bundle(1, [simple("2.80", "24", "5.5", key=2)], dynamic=True)
     rows[1] |= {"price": Decimal("2.80"), "price_incl_tax": Decimal("2.95"), "base_price": Decimal("0.65")}
+    rows[1] |= {"tax_amount": Decimal("3.70"), "net": Decimal("67.20"), "to_pay": Decimal("70.90")}
     given = order(rows, order_currency_code="PLN", base_to_order_rate=4.3)
     assert [line.total for line in parsed(given).lines] == [ZERO, Decimal("70.90")]
 

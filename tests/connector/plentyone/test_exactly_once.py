@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from connector import InDoubt, RetryLater, Written
+from connector.plentyone.orders import Orders
 from connector.records import Comment, Order
 from connector.testing import MemoryKnown
 from tests.connector.plentyone.records import order, registered
@@ -169,6 +170,19 @@ def test_an_order_that_is_there_already_is_taken_up_whole_after_one_look(plenty:
     quick.called()
     quick.orders.write(made[1], quick.known(), quick.options())
     assert [one for one in quick.called() if one.startswith("GET")] == []
+
+
+def test_where_the_first_orders_were_not_there_nobody_looks_again(plenty: StandIn, quick: Shop) -> None:
+    def looks(*numbers: int) -> int:
+        quick.called()
+        quick.orders = Orders(quick.another())  # as in another run
+        quick.orders.prepare([order(number=f"1000{number:05d}") for number in numbers], lambda _: quick.options())
+        return quick.called().count("GET /rest/orders")
+
+    assert looks(1) == 1
+    assert looks(2) == 0, "a single order costs no read"
+    assert looks(*range(10, 70)) == 2
+    assert looks(*range(100, 200)) == 0
 
 
 @pytest.mark.parametrize("status", [400, 403, 404, 500])
