@@ -70,10 +70,10 @@ class Earlier:
     def look(self, orders: Sequence[Order]) -> None:
         """Raises RetryLater or AccessDenied where there were such orders and they cannot be looked for just now. Else a
         look that fails is let be: it is a precaution, which must not keep a new shop's orders back."""
-        state = self.host.state.read(EARLIER)
-        if not self._able or (state is None and self.client.dry is not None):
+        kept = self.host.state.read(EARLIER)
+        if not self._able or (kept is None and self.client.dry is not None):
             return
-        state = state or {"since": self.host.now().isoformat(), "looked": 0, "found": False}
+        state = kept or {"since": self.host.now().isoformat(), "looked": 0, "found": False}
         since = datetime.fromisoformat(state["since"])
         numbers = {one.number for one in orders if one.created_at < since and "," not in one.number} - self._asked
         if state["looked"] and not state["found"] and (state["looked"] > TRIALS or len(numbers) < MANY):
@@ -82,9 +82,9 @@ class Earlier:
         self._asked |= numbers
         for at in range(0, len(asked), AT_ONCE):
             self._look(asked[at : at + AT_ONCE], found=state["found"])
-        if self._able and self.client.dry is None and (asked or not state["looked"]) and not state["found"]:
-            state |= {"looked": state["looked"] + len(asked), "found": bool(self.numbers)}
-            self.host.state.change(EARLIER, lambda _: state)
+        if self._able and self.client.dry is None and (asked or kept is None) and not state["found"]:
+            now = {**state, "looked": state["looked"] + len(asked), "found": bool(self.numbers)}
+            self.host.state.change(EARLIER, lambda _: now)
 
     def _look(self, numbers: Sequence[str], *, found: bool) -> None:
         query = {"externalOrderId": ",".join(numbers), "orderType": SALES_ORDER}
