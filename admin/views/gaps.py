@@ -11,9 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy.orm import Session
-
-from admin.views.collected import PARTS, Scope, catalogues, scopes
+from admin.views.collected import PARTS, Scope
 from admin.views.inputs import Catalogues, shown
 from admin.views.words import _
 from connector.settings import GLOBAL, STORE, Choice, Choices, Row, Setting, ValueMap, ident
@@ -147,10 +145,6 @@ def defaulted(profile: Profile, declared: Declarations, entries: Catalogues) -> 
             left.setdefault(one.field.kind, []).append((one, values))
     found = [(one, set.intersection(*(v for _, v in same))) for same in left.values() for one, _ in same]
     return [(one, len(values)) for one, values in found if values and not one.required]
-
-
-def of_profile(session: Session, profile: Profile, declared: Declarations) -> list[Gap]:
-    return find(declared, profile.settings or {}, scopes(session, profile), catalogues(session, profile))
 
 
 def _scopes(settings: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
