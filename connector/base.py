@@ -113,6 +113,7 @@ class Found:
     updated_at: datetime | None
     payload: Payload | None
     error: str | None = None
+    kept: bytes | None = field(default=None, repr=False, compare=False)  # the payload by `client.kept`, if made already
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,7 +8,6 @@ vendor's rate (`before`, `after`).
 from __future__ import annotations
 
 import html
-import ipaddress
 import json
 import logging
 import os
@@ -23,21 +22,21 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from decimal import Decimal
 from email.utils import parsedate_to_datetime
-from functools import cached_property
+from functools import cache, cached_property
 from http.client import BadStatusLine, RemoteDisconnected
 from http.client import IncompleteRead as BadIncompleteRead
 from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import quote, urlsplit
 
+import orjson
 import requests
-from requests.adapters import HTTPAdapter
-from urllib3 import HTTPConnectionPool, HTTPSConnectionPool, PoolManager
-from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3 import HTTPConnectionPool
 from urllib3.exceptions import ConnectTimeoutError, HTTPError, IncompleteRead, NewConnectionError, ReadTimeoutError
+from urllib3.response import BaseHTTPResponse
 from urllib3.util import Retry, Timeout
-from urllib3.util import connection as sockets
 
 from connector.errors import ConnectorError, InDoubt, RetryLater, StopRun, Unreachable
+from connector.sockets import Adapter, PrivateAddress, refuse_address
 from connector.veil import Veil
 
 if TYPE_CHECKING:
@@ -51,7 +50,6 @@ LARGEST_ANSWER = 64 * 1024 * 1024
 LONGEST_PLANNED = 10_000  # characters of a text in a plan
 READ_TRIES = 4
 HEADERS = (("Accept", "application/json"), ("User-Agent", "connector-host"), ("Accept-Encoding", "gzip"))
-METADATA = ("169.254.169.254", "fd00:ec2::254")  # of clouds: they hand out the machine's own credentials
 NO_RETRIES = Retry(0, read=False)  # of urllib3: what may be repeated is decided here
 
 Query = Mapping[str, Any] | Sequence[tuple[str, Any]]
@@ -131,7 +129,10 @@ def brief(body: Any) -> Any:
 
 def packed(body: Any) -> bytes:
     """The JSON as it is sent. Half a character (a lone surrogate, which no UTF-8 can hold) becomes a question mark."""
-    return dumps(body).encode(errors="replace")
+    try:
+        return orjson.dumps(body, default=_plain, option=NOTHING_MORE)
+    except TypeError:  # it refuses what the standard library takes: half a character, endless numbers, keys of numbers
+        return dumps(body).encode(errors="replace")
 
 
 def _plain(value: Any) -> Any:
@@ -143,6 +144,16 @@ def _plain(value: Any) -> Any:
     raise TypeError(f"{value!r} cannot be sent as JSON")
 
 
+def kept(payload: Mapping[str, Any]) -> bytes:
+    """The JSON in which a payload is kept until it is done with; `loads` brings all of it back, half characters too."""
+    try:
+        return orjson.dumps(payload, default=float, option=NOTHING_MORE)
+    except TypeError:
+        return _KEEPER.encode(payload).encode()
+
+
+NOTHING_MORE = orjson.OPT_PASSTHROUGH_DATACLASS | orjson.OPT_PASSTHROUGH_DATETIME  # than JSON has
+_KEEPER = json.JSONEncoder(default=float, separators=(",", ":"))
 _ENCODER = json.JSONEncoder(default=_plain, separators=(",", ":"), ensure_ascii=False)
 _DECODER = json.JSONDecoder(parse_float=Decimal)
 
@@ -190,107 +201,6 @@ def check_base_url(url: str, *, allow_private: bool) -> str:
     return f"{parts.scheme}://{parts.netloc}{parts.path.rstrip('/')}"
 
 
-def refuse_address(address: str, host: str, *, allow_private: bool) -> None:
-    """Raise ValueError with a sentence when this address must not be reached."""
-    ip = ipaddress.ip_address(address.split("%")[0])
-    ip = getattr(ip, "ipv4_mapped", None) or ip
-    named = host if host == address else f"{host} ({address})"
-    if str(ip) in METADATA:
-        said = f"{named} is the address at which a cloud hands out this machine's own credentials. It is never called."
-        raise ValueError(said)
-    if not allow_private and (not ip.is_global or ip.is_multicast):
-        said = (
-            f"{named} is an address in a private network. "
-            "Set CONNECTOR_ALLOW_PRIVATE=1 where systems in the own network are meant to be reached."
-        )
-        raise ValueError(said)
-
-
-class PrivateAddress(StopRun):
-    """A name resolved to an address that must not be reached when the connection was opened."""
-
-
-def _guarded_socket(connection: HTTPConnection, allow_private: bool) -> socket.socket:
-    """To the first address that answers; what is checked and what is used are the same."""
-    host = connection._dns_host
-    try:
-        found = socket.getaddrinfo(host, connection.port, type=socket.SOCK_STREAM)
-    except (OSError, UnicodeError) as error:
-        raise NewConnectionError(connection, f"the name {host} cannot be resolved") from error
-    for *_, address in found:
-        try:
-            refuse_address(str(address[0]), host, allow_private=allow_private)
-        except ValueError as error:
-            raise PrivateAddress(str(error)) from error
-    trouble: OSError | None = None
-    for *_, address in found:
-        try:
-            return sockets.create_connection(
-                (str(address[0]), connection.port),
-                connection.timeout,
-                source_address=connection.source_address,
-                socket_options=connection.socket_options,
-            )
-        except OSError as error:
-            trouble = error
-    raise NewConnectionError(connection, f"cannot connect to {host}") from trouble
-
-
-class _GuardedHTTP(HTTPConnection):
-    allow_private = False
-
-    def _new_conn(self) -> socket.socket:
-        return _guarded_socket(self, self.allow_private)
-
-
-class _GuardedHTTPS(HTTPSConnection):
-    allow_private = False
-
-    def _new_conn(self) -> socket.socket:
-        return _guarded_socket(self, self.allow_private)
-
-
-class _OwnNetworkHTTP(_GuardedHTTP):
-    allow_private = True
-
-
-class _OwnNetworkHTTPS(_GuardedHTTPS):
-    allow_private = True
-
-
-class _GuardedHTTPPool(HTTPConnectionPool):
-    ConnectionCls = _GuardedHTTP
-
-
-class _GuardedHTTPSPool(HTTPSConnectionPool):
-    ConnectionCls = _GuardedHTTPS
-
-
-class _OwnNetworkHTTPPool(HTTPConnectionPool):
-    ConnectionCls = _OwnNetworkHTTP
-
-
-class _OwnNetworkHTTPSPool(HTTPSConnectionPool):
-    ConnectionCls = _OwnNetworkHTTPS
-
-
-class _Adapter(HTTPAdapter):
-    """requests' own adapter, which connects to checked addresses only."""
-
-    def __init__(self, allow_private: bool, size: int) -> None:
-        self.allow_private = allow_private
-        super().__init__(pool_connections=2, pool_maxsize=size, max_retries=0)
-
-    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
-        super().init_poolmanager(*args, **kwargs)
-        manager: PoolManager = self.poolmanager
-        manager.pool_classes_by_scheme = (
-            {"http": _OwnNetworkHTTPPool, "https": _OwnNetworkHTTPSPool}
-            if self.allow_private
-            else {"http": _GuardedHTTPPool, "https": _GuardedHTTPSPool}
-        )
-
-
 class Client:
     """One account's HTTP session; safe for several threads. Counts its calls: `calls["read"]`, `calls["write"]`."""
 
@@ -308,7 +218,7 @@ class Client:
         self.veil = Veil(account.secrets)
         self.clock_offset = 0.0  # seconds that the system's clock is ahead of ours, from the Date header
         self._clock_read = float("-inf")
-        self._adapter = _Adapter(account.allow_private, size=32)
+        self._adapter = Adapter(account.allow_private, size=32)
         self.transport: Transport = self._send
 
     # what a connector overrides
@@ -539,7 +449,6 @@ class Client:
     def _send(self, request: requests.PreparedRequest, timeout: tuple[float, float]) -> requests.Response:
         """Through the pool itself: what requests does around it costs more than the call, and is not used here
         (sessions, cookies, redirects, proxies). Its errors stay those of requests."""
-        connect, read = timeout
         try:
             raw = self._pool.urlopen(
                 str(request.method),
@@ -549,7 +458,7 @@ class Client:
                 retries=NO_RETRIES,
                 redirect=False,
                 assert_same_host=False,
-                timeout=Timeout(connect=connect, read=read),
+                timeout=_timeout(*timeout),
                 preload_content=False,
             )
             content = raw.read(self.largest_answer + 1, decode_content=True)
@@ -559,14 +468,29 @@ class Client:
             raise requests.ConnectionError(error) from error
         if len(content) > self.largest_answer:
             raw.close()
-        response = requests.Response()
-        response.status_code = raw.status
-        response.headers = raw.headers  # type: ignore[assignment]  # as blind to case as requests' own
-        response._content, response._content_consumed = content, True  # type: ignore[attr-defined]
-        return response
+        return _Received(raw, content)
 
     def close(self) -> None:
         self._adapter.close()
+
+
+class _Received(requests.Response):
+    """An answer that was read to its end, without what requests keeps beside it: cookies, history, the stream."""
+
+    raw = None
+    encoding = "utf-8"
+
+    def __init__(self, raw: BaseHTTPResponse, content: bytes) -> None:
+        self.status_code = raw.status
+        self.reason = raw.reason or ""
+        self.url = ""
+        self.headers = raw.headers  # type: ignore[assignment]  # as blind to case as requests' own
+        self._content, self._content_consumed = content, True
+
+
+@cache
+def _timeout(connect: float, read: float) -> Timeout:
+    return Timeout(connect=connect, read=read)
 
 
 def _seconds(text: str | None) -> float | None:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import functools
 import hashlib
-import json
 import re
 import zlib
 from collections.abc import Mapping, Sequence
@@ -20,7 +19,7 @@ from sqlalchemy import Integer, Table, and_, bindparam, case, delete, func, inse
 from sqlalchemy.orm import Session, aliased
 
 from connector import Counterpart, Found, Payload
-from connector.client import loads
+from connector.client import kept, loads
 from profiles import models
 from profiles.db import Database, now
 from profiles.fitting import fit_key
@@ -108,8 +107,9 @@ class Decision:
     seen: str | None = None  # fingerprint
 
 
-def pack(payload: Payload) -> bytes:
-    return zlib.compress(json.dumps(payload, default=float, separators=(",", ":")).encode(), 1)
+def pack(payload: Payload, made: bytes | None = None) -> bytes:
+    """The payload for the column. `made`: its JSON, where the source has it already."""
+    return zlib.compress(made or kept(payload), 1)
 
 
 def unpack(packed: bytes) -> Payload:
@@ -213,7 +213,9 @@ class Ledger:
             "customer": decision.facts.customer,
             "amount": decision.facts.amount,
             "source_created_at": decision.facts.created_at,
-            "payload": pack(found.payload) if found.payload and decision.status == SyncStatus.PENDING else None,
+            "payload": pack(found.payload, found.kept)
+            if decision.status == SyncStatus.PENDING and found.payload
+            else None,
             "updated_at": moment,
         }
         if row is None:
@@ -716,7 +718,7 @@ class Ledger:
             "tries": 0,
             "transient": False,
             "next_attempt_at": None,
-            "payload": pack(found.payload) if found.payload else None,
+            "payload": pack(found.payload, found.kept) if found.payload else None,
             "updated_at": now(),
         }
 

@@ -258,7 +258,7 @@ def _stamp(row: Payload) -> str:
 def _print(kind: Kind, row: Payload) -> str:
     """Tells two states of a paper apart, in few letters."""
     tracks = sorted(str(one.get("entity_id")) for one in _list(row, "tracks"))
-    return fingerprint({"": [kind.route, row.get("entity_id"), row.get("updated_at"), tracks]})[:10]
+    return fingerprint(repr({"": [kind.route, row.get("entity_id"), row.get("updated_at"), tracks]}).encode())[:10]
 
 
 __all__ = ["KINDS", "PAPERS", "Papers", "trimmed"]

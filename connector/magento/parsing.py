@@ -18,6 +18,7 @@ from connector.magento.residual import flat
 from connector.records import Address, Comment, Customer, Order, Payment
 
 GENDERS = {"1": "male", "2": "female"}  # 3 is "not specified"
+NESTED = (dict, list, type(None))
 SECRET = ("protect_code",)  # opens a guest's order to whoever knows it
 BULKY = ("shipping_assignments", "applied_taxes", "item_applied_taxes", "taxes", "additional_itemized_taxes")
 ADDRESS_FIELDS = ("company", "street", "postcode", "city", "region", "region_id", "region_code", "country_id",
@@ -225,16 +226,10 @@ def _extra(order: Fields, extension: Fields, notes: list[str]) -> Iterator[tuple
 def attributes(order: Fields, extension: Fields) -> dict[str, Any]:
     """The order's own scalars by dotted path, for the mapping of attributes to properties of the target."""
     own = {key: value for key, value in extension.data.items() if key not in BULKY}
-    parts: tuple[tuple[str, Mapping[str, Any]], ...] = (
-        ("", {key: value for key, value in order.data.items() if key not in SECRET}),
-        ("payment.", order.inner("payment").data),
-        ("billing_address.", order.inner("billing_address").data),
-    )
-    found = {f"{stem}{key}": value for stem, data in parts for key, value in data.items() if _scalar(value)}
+    found = {key: value for key, value in order.data.items() if type(value) not in NESTED and key not in SECRET}
+    for name in ("payment", "billing_address"):
+        inner = order.inner(name).data.items()
+        found.update({f"{name}.{key}": value for key, value in inner if type(value) not in NESTED})
     found.update({f"extension_attributes.{path}": value for path, value in flat(own, "")})
     found.update({f"custom_attributes.{path}": value for path, value in flat(order.data.get("custom_attributes"), "")})
     return found
-
-
-def _scalar(value: Any) -> bool:
-    return value is not None and not isinstance(value, (dict, list))

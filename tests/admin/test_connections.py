@@ -19,8 +19,8 @@ import admin
 from admin import auth
 from admin.views import connection_form, jobs
 from connector import Account, Budget, ConnectorError, Entry, Finding, RecordFailed, StopRun
-from connector.client import PrivateAddress
 from connector.registry import plugins
+from connector.sockets import PrivateAddress
 from connector.testing import MemoryHost
 from profiles.db import now
 from profiles.hosting import State

@@ -6,7 +6,10 @@ import re
 import socket
 import threading
 from collections.abc import Callable, Iterator
+from datetime import date
+from decimal import Decimal
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from types import MappingProxyType
 from typing import Any
 from urllib.parse import quote
 
@@ -14,7 +17,7 @@ import pytest
 import requests
 
 from connector import Account, ConnectorError, InDoubt, Options, RetryLater, StopRun, Unreachable
-from connector.client import Client, check_base_url, dumps, encode, loads
+from connector.client import Client, check_base_url, dumps, encode, kept, loads, packed
 from connector.testing import MemoryHost
 
 Behaviour = Callable[[BaseHTTPRequestHandler], None]
@@ -357,6 +360,39 @@ def test_half_a_character_stops_no_call(server: Server) -> None:
     made = client(server.url)
     made.call("POST", "/orders", body={"name": "x\ud800"}, query={"sku": "x\ud800"})
     assert server.seen == ["POST /orders?sku=x%3F"]
+
+
+@pytest.mark.parametrize("odd", ["x\ud800", 2**70, Decimal("12.30"), {"7": [None, True]}, "Grüße"])
+def test_a_payload_is_kept_as_it_was_read(odd: Any) -> None:
+    assert loads(kept({"odd": odd})) == {"odd": odd}
+
+
+@pytest.mark.parametrize("sent", [2**70, Decimal("12.30"), Decimal("3.00"), {7: "a"}, MappingProxyType({"a": 1})])
+def test_what_one_encoder_refuses_the_other_one_sends(sent: Any) -> None:
+    assert loads(packed({"sent": sent})) == loads(dumps({"sent": sent}))
+
+
+def test_what_cannot_be_sent_as_json_is_named() -> None:
+    with pytest.raises(TypeError, match=r"datetime\.date\(2026, 11, 22\) cannot be sent"):
+        packed({"at": date(2026, 11, 22)})
+
+
+def test_head_and_body_of_a_request_leave_as_one_piece() -> None:
+    first: list[bytes] = []
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+
+        def answer() -> None:
+            taken, _ = listening.accept()
+            with taken:
+                first.append(taken.recv(65536))
+                taken.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}")
+
+        thread = threading.Thread(target=answer)
+        thread.start()
+        client(f"http://127.0.0.1:{listening.getsockname()[1]}").call("POST", "/orders", body={"name": "one"})
+        thread.join()
+    assert first[0].startswith(b"POST /orders HTTP/1.1\r\n")
+    assert first[0].endswith(b'\r\n\r\n{"name":"one"}')
 
 
 def test_what_was_learned_is_settled_before_a_call_waits_for_its_turn(server: Server) -> None:
