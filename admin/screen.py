@@ -10,11 +10,6 @@ from datetime import datetime
 from typing import Any
 
 import click
-from rich.console import Console
-from rich.markup import escape
-from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
-from rich.progress import Progress as Bar
-from rich.table import Table
 
 from profiles.sync import Progress
 
@@ -49,6 +44,10 @@ def table(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> int:
             count += 1
             show("\t".join(" ".join(_cell(one).split()) for one in row))
         return count
+    from rich.console import Console  # only on a terminal: without it a run by a service starts faster
+    from rich.markup import escape
+    from rich.table import Table
+
     made = Table(*columns, header_style="bold")
     for row in rows:
         count += 1
@@ -74,6 +73,10 @@ def progress() -> Iterator[Callable[[Progress], None]]:
     if not sys.stderr.isatty():
         yield lambda told: None
         return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+    from rich.progress import Progress as Bar
+
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Bar(*columns, console=Console(stderr=True), transient=True) as bar:
         shown = bar.add_task("Starting", total=None)

@@ -47,6 +47,15 @@ def home() -> Path:
     return folder
 
 
+def insert_or_ignore(table: Any, *, sqlite: bool) -> Any:
+    """INSERT … ON CONFLICT DO NOTHING, on both databases."""
+    if sqlite:
+        from sqlalchemy.dialects.sqlite import insert
+    else:  # only where it is used: it takes a while to load
+        from sqlalchemy.dialects.postgresql import insert  # type: ignore[assignment]
+    return insert(table).on_conflict_do_nothing()
+
+
 class Database:
     """One database. `session()` is a transaction that writes, `reading()` one that only reads."""
 

@@ -11,14 +11,13 @@ from datetime import datetime, timedelta
 from typing import Any, cast
 
 from sqlalchemy import Table, delete, insert, select, update
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
 from connector import Entry, Host, RetryLater
 from connector.client import LoggedCall
 from connector.registry import plugins
 from profiles import models
-from profiles.db import Database, now
+from profiles.db import Database, insert_or_ignore, now
 from profiles.prepared import Prepared
 from profiles.secrets import redact_text, seal, unseal
 from profiles.workers import alone, dead, me
@@ -31,12 +30,6 @@ data_log = cast(Table, models.DataLog.__table__)
 LOG = Prepared(insert(data_log), *(column.name for column in data_log.c if column.name != "id"))
 
 Change = Callable[[dict[str, Any] | None], dict[str, Any] | None]
-
-
-def insert_or_ignore(database: Database, table: Any) -> Any:
-    """INSERT … ON CONFLICT DO NOTHING, on both databases."""
-    made = sqlite.insert(table) if database.sqlite else postgresql.insert(table)
-    return made.on_conflict_do_nothing()
 
 
 class State:
@@ -70,7 +63,7 @@ class State:
             with self.database.session() as session:
                 # RETURNING, not a row count: drivers do not agree on the count of an ignored insert
                 if row is None:
-                    statement: Any = insert_or_ignore(self.database, shared).values(
+                    statement: Any = insert_or_ignore(shared, sqlite=self.database.sqlite).values(
                         connection_id=self.connection_id, key=key, value=value, version=1
                     )
                 else:
@@ -117,7 +110,7 @@ class State:
                     session.execute(delete(shared).where(*mine))
                     found = None
                 if not found:
-                    taken = insert_or_ignore(self.database, shared).values(
+                    taken = insert_or_ignore(shared, sqlite=self.database.sqlite).values(
                         connection_id=self.connection_id, key=key, version=0, holder=me(), held_until=until
                     )
                     if session.execute(taken.returning(shared.c.key)).first() is not None:
@@ -303,7 +296,7 @@ def store_entries(
             )
         if unique:
             session.execute(
-                insert_or_ignore(database, row),
+                insert_or_ignore(row, sqlite=database.sqlite),
                 [
                     {
                         "connection_id": connection_id,
@@ -319,4 +312,4 @@ def store_entries(
             )
 
 
-__all__ = ["Hosting", "State", "catalogue", "insert_or_ignore", "store_entries"]
+__all__ = ["Hosting", "State", "catalogue", "store_entries"]

@@ -15,11 +15,10 @@ from datetime import timedelta
 from typing import Any, cast
 
 from sqlalchemy import Table, bindparam, select, update
-from sqlalchemy.dialects import postgresql, sqlite
 
 from connector import InDoubt, RetryLater
 from profiles import models
-from profiles.db import Database, now
+from profiles.db import Database, insert_or_ignore, now
 from profiles.prepared import Prepared, Transaction
 from profiles.workers import alone, dead, me
 
@@ -37,13 +36,16 @@ _named = (
 _NEW = ("connection_id", "kind", "key", "updated_at", "holder", "held_until")
 FIND = Prepared(select(link_table.c.remote_id).where(*_named))
 TAKE = Prepared(select(link_table).where(*_named).with_for_update())
-ADD = Prepared(postgresql.insert(link_table).on_conflict_do_nothing().returning(link_table.c.id), *_NEW)
-ADD_SQLITE = Prepared(sqlite.insert(link_table).on_conflict_do_nothing().returning(link_table.c.id), *_NEW)
 HOLD = Prepared(
     update(link_table)
     .where(link_table.c.id == bindparam("row"))
     .values(holder=bindparam("mine"), held_until=bindparam("until"), doubt_at=bindparam("doubt"))
 )
+
+
+@functools.cache
+def _add(*, sqlite: bool) -> Prepared:
+    return Prepared(insert_or_ignore(link_table, sqlite=sqlite).returning(link_table.c.id), *_NEW)
 
 
 @functools.cache
@@ -141,7 +143,7 @@ class Links:
         until = moment + timedelta(seconds=HOLD_SECONDS)
         fresh = {"connection_id": self.connection_id, "kind": kind, "key": key, "updated_at": moment}
         fresh |= {"holder": me(), "held_until": until}
-        new = transaction.one(ADD_SQLITE if self.database.sqlite else ADD, fresh)
+        new = transaction.one(_add(sqlite=self.database.sqlite), fresh)
         if new is not None:
             return HeldLink(self, new.id, None, None, None)
         row: Any = transaction.one(TAKE, {"of": self.connection_id, "kind": kind, "key": key})

@@ -52,9 +52,8 @@ from connector import (
 from connector.client import dumps
 from connector.records import OrderKind
 from profiles import models, wiring
-from profiles.db import Database, DatabaseTrouble, now
+from profiles.db import Database, DatabaseTrouble, insert_or_ignore, now
 from profiles.fitting import ODD
-from profiles.hosting import insert_or_ignore
 from profiles.ledger import DONE, Decision, Facts, Ledger, Lost, fingerprint, fitted, unpack
 from profiles.links import Links
 from profiles.models import SyncStatus
@@ -75,7 +74,7 @@ RECONSIDER_DAYS, RECONSIDER_LIMIT = 14, 1000
 BUSY = (SyncStatus.PENDING, SyncStatus.PROCESSING)
 COUNTED = ("complete", "updated", "skipped", "failed", "pending")
 UP_TO_DATE = "up to date"  # of a dry run: a run would look at the record and send nothing
-CACHED_RECORDS = 1000  # parsed records kept between reading and writing; memory does not grow beyond
+CACHED_RECORDS = 2000  # parsed records kept between reading and writing; memory does not grow beyond
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -556,7 +555,7 @@ class Run:
             for one in marks
         ]
         with self.database.session() as session:
-            session.execute(insert_or_ignore(self.database, models.Identifier.__table__), rows)
+            session.execute(insert_or_ignore(models.Identifier.__table__, sqlite=self.database.sqlite), rows)
 
     def _known(self, page: Sequence[Found]) -> dict[str, Any]:
         """The rows of a page, by source key; and which of its new records came from the target in the first place."""
@@ -829,7 +828,7 @@ class Run:
         after = 0
         while rows := self.ledger.due(after, self.options().batch_size, only=only):
             after = rows[-1].id
-            loaded = list(pool.map(self._load, rows))
+            loaded = self._load_all(pool, rows)
             ready = [record for record in loaded if not isinstance(record, Exception)]
             try:
                 if ready:
@@ -845,6 +844,17 @@ class Run:
             if self.halt is not None or self.stop.is_set():
                 return
 
+    def _load_all(self, pool: ThreadPoolExecutor, rows: Sequence[Any]) -> list[Any]:
+        """The shared records of the rows: of those that this run has just read as it knows them, of others side by side."""
+        known = [self._recall(row) for row in rows]
+        others = iter(pool.map(self._load, [row for row, record in zip(rows, known, strict=True) if record is None]))
+        return [next(others) if record is None else record for record in known]
+
+    def _recall(self, row: Any) -> Any | None:
+        """The shared record of a row as this run parsed it, if it still knows it."""
+        cached = self._parsed.pop(row.source_id, None)
+        return cached[1] if cached is not None and cached[0] == row.seen else None
+
     def _queues(self, rows: Sequence[Any], loaded: Sequence[Any], workers: int) -> Sequence[Queue]:
         """What each thread works on: all on the same."""
         return [Queue(rows, loaded)] * min(workers, len(rows))
@@ -852,9 +862,8 @@ class Run:
     def _load(self, row: Any) -> Any:
         """The shared record of a row, or the exception that says why there is none."""
         try:
-            cached = self._parsed.pop(row.source_id, None)
-            if cached is not None and cached[0] == row.seen:
-                return cached[1]
+            if (known := self._recall(row)) is not None:
+                return known
             if row.payload is not None:
                 return self.source.parse(unpack(row.payload))
             found = self.source.get(row.source_id)

@@ -23,9 +23,8 @@ from admin.views.profile import system_label
 from admin.views.words import _, n_, told
 from connector import Finding, registry
 from connector.registry import Plugin, plugins
-from profiles.db import now
+from profiles.db import insert_or_ignore, now
 from profiles.events import ENTITY
-from profiles.hosting import insert_or_ignore
 from profiles.models import CatalogueEntry, Connection, Profile
 from profiles.wiring import last_findings
 
@@ -178,7 +177,7 @@ class Connections(View):
                 "learned": True,
                 "collected_at": now(),
             }
-            adding = insert_or_ignore(self.database, CatalogueEntry.__table__).values(values)
+            adding = insert_or_ignore(CatalogueEntry.__table__, sqlite=self.database.sqlite).values(values)
             made = session.execute(adding.returning(CatalogueEntry.id)).first()
             if made is not None:
                 after = {"list": kind, "id": entry, "name": name or entry}

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from datetime import UTC, datetime
+from zoneinfo import ZoneInfo
 
 import pytest
 from alembic import command
 from alembic.config import Config
-from sqlalchemy import MetaData, Table, bindparam, insert, select, text
+from sqlalchemy import DateTime, MetaData, Table, bindparam, create_engine, insert, select, text
 
 from profiles import history, models
 from profiles.db import MIGRATIONS, Database, DatabaseTrouble, now
@@ -23,6 +25,19 @@ FIND = Prepared(select(BEAT.c.host, BEAT.c.beat_at).where(BEAT.c.host == bindpar
 def hosts(database: Database) -> set[str]:
     with database.reading() as session:
         return set(session.scalars(select(models.Heartbeat.host)))
+
+
+@pytest.mark.parametrize("at", [datetime(2026, 3, 29, 2, 30), datetime(1999, 1, 1), datetime(2026, 1, 1, 0, 0, 0, 7)])
+def test_a_moment_is_kept_in_utc_as_all_rows_before_it(at: datetime) -> None:
+    sqlite = create_engine("sqlite://").dialect
+    kept, usual = models.Moment().bind_processor(sqlite), DateTime().dialect_impl(sqlite).bind_processor(sqlite)
+    assert kept is not None
+    assert usual is not None
+    here = at.replace(tzinfo=ZoneInfo("Europe/Berlin"))
+    assert kept(here) == kept(here.astimezone(UTC)) == usual(here.astimezone(UTC).replace(tzinfo=None))
+    assert kept(None) is None
+    with pytest.raises(ValueError, match="no time zone"):
+        kept(at)
 
 
 def test_units_of_many_threads_are_committed_and_a_failing_one_is_undone_alone(database: Database) -> None:

@@ -57,6 +57,21 @@ def test_each_order_is_written_once_and_shown_complete(database: Database, world
     assert {one.payload for one in found.values()} == {None}
 
 
+def test_records_that_memory_no_longer_holds_are_written_as_themselves_beside_those_that_it_does(
+    database: Database, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sync, "CACHED_RECORDS", 3)
+    made = profile(database)
+    for number in range(7):
+        world.place(f"1000{number}", total=f"{number}.50")
+    assert sync.run(database, made).counts["complete"] == 7
+    sent = {one["number"]: one for one in world.created}
+    assert {number: one["total"] for number, one in sent.items()} == {f"1000{n}": Decimal(f"{n}.50") for n in range(7)}
+    assert {one.source_number: one.target_id for one in rows(database, made).values()} == {
+        number: one["id"] for number, one in sent.items()
+    }
+
+
 @pytest.mark.skipif(not hasattr(os, "sched_getaffinity"), reason="the system has no such call")
 def test_the_threads_of_a_run_keep_to_one_core_and_leave_the_others_alone(database: Database, world: World) -> None:
     made, before = profile(database), os.sched_getaffinity(0)
