@@ -3,7 +3,8 @@
     python bench/bare.py SHOP_URL ERP_URL VARIATION_ID
 
 Reads all orders page by page (signed as the shop wants it) and for each one creates the contact and the address where they
-are new, the order, the payment, and the two relations in one batch. It maps nothing, checks nothing and knows nothing after it ends.
+are new, the order, the payment, and the two relations in one batch. It maps nothing, checks nothing and knows nothing
+after it ends.
 """
 
 from __future__ import annotations
