@@ -58,7 +58,7 @@ class Fields:
         if value is None or value == "":
             return None
         made = number(value)
-        if made is None or abs(made) >= LARGEST:
+        if made is None:
             raise self.wrong(name, "a number")
         return made
 
@@ -96,14 +96,14 @@ class Fields:
 
 
 def number(value: Any) -> Decimal | None:
-    """A number that came as number or text; None when it is neither."""
+    """A number that came as number or text. None for what is neither, and for what is too large (a reference's digits)."""
     if value is None or isinstance(value, bool):
         return None
     try:
         made = value if type(value) is Decimal else Decimal(str(value).strip())
     except InvalidOperation:
         return None
-    return made if made.is_finite() else None
+    return made if made.is_finite() and abs(made) < LARGEST else None
 
 
 def moment(value: Any) -> datetime | None:

@@ -8,7 +8,7 @@ from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from connector import RecordFailed
-from connector.fields import ZERO, number
+from connector.fields import LARGEST, ZERO, number
 
 NO_TEXT = (bool, Mapping, list)
 NUMBERS = (int, Decimal)
@@ -67,7 +67,7 @@ class Fields:
             if type(value) not in NUMBERS and isinstance(value, NO_TEXT):
                 raise InvalidOperation
             made = value if isinstance(value, Decimal) else Decimal(str(value))
-            if not made.is_finite():
+            if not made.is_finite() or abs(made) >= LARGEST:
                 raise InvalidOperation
         except InvalidOperation:
             raise self.wrong(name, "an amount") from None

@@ -227,6 +227,13 @@ def test_a_cent_between_the_totals_is_rounding_and_two_are_not() -> None:
     assert made.residual.amount == Decimal("0.02")
 
 
+@pytest.mark.parametrize("reference", ["9" * 31, "1e40", 10**40])
+def test_a_long_reference_number_is_no_cause_and_no_fault(reference: Any) -> None:
+    made = parsed(order([simple("10")], beyond=Decimal("0.02"), extension_attributes={"reference": reference}))
+    assert made.residual is not None
+    assert made.residual.amount == Decimal("0.02")
+
+
 def test_more_decimals_than_two_stay_exact() -> None:
     made = parsed(order([simple("10")], beyond=Decimal("0.005")))
     assert made.grand_total == Decimal("10.005")

@@ -199,6 +199,7 @@ def test_a_virtual_order_ships_nowhere() -> None:
         ("grand_total", None, "grand_total is missing"),
         ("grand_total", "abc", "grand_total should be an amount, got 'abc'"),
         ("grand_total", True, "grand_total should be an amount"),
+        ("grand_total", Decimal("1e30"), r"grand_total should be an amount, got '1E\+30'"),
         ("created_at", "yesterday", "created_at should be a time"),
         ("increment_id", None, "increment_id is missing"),
         ("order_currency_code", None, "order_currency_code is missing"),
