@@ -75,7 +75,7 @@ def keep_to(core: int | None) -> None:
     one core each finds in the cache what the last one left: a sixth less CPU, and it ends sooner. None of them interrupts
     another one to wake up (two fifths fewer switches); who looks at a page goes before them all."""
     if core is not None and hasattr(os, "sched_setaffinity"):
-        with suppress(OSError):
+        with suppress(OSError, AttributeError):  # not every system that has the one has the other
             os.sched_setaffinity(0, {core})
             os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))
 

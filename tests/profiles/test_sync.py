@@ -76,7 +76,14 @@ def test_records_that_memory_no_longer_holds_are_written_as_themselves_beside_th
 def test_the_threads_of_a_run_keep_to_one_core_and_leave_the_others_alone(database: Database, world: World) -> None:
     made, before = profile(database), os.sched_getaffinity(0)
     kept: list[set[int]] = []
-    world.trouble = lambda step, number: kept.append(os.sched_getaffinity(0)) if step == "order before" else None
+    ways: set[int] = set()
+
+    def look(step: str, number: str) -> None:
+        if step == "order before":
+            kept.append(os.sched_getaffinity(0))
+            ways.add(os.sched_getscheduler(0))
+
+    world.trouble = look
     for number in range(9):
         world.place(f"1000{number}")
     sync.run(database, made)
@@ -84,6 +91,7 @@ def test_the_threads_of_a_run_keep_to_one_core_and_leave_the_others_alone(databa
     assert {len(one) for one in kept} == {1}
     assert set().union(*kept) <= before
     assert os.sched_getaffinity(0) == before
+    assert (ways, os.sched_getscheduler(0)) == ({os.SCHED_BATCH}, os.SCHED_OTHER)
 
 
 def test_a_remark_is_a_sentence_of_its_own_in_the_message(database: Database, world: World) -> None:
