@@ -25,6 +25,7 @@ from email.utils import parsedate_to_datetime
 from functools import cache, cached_property
 from http.client import BadStatusLine, RemoteDisconnected
 from http.client import IncompleteRead as BadIncompleteRead
+from math import isfinite
 from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import quote, urlsplit
 
@@ -130,7 +131,7 @@ def brief(body: Any) -> Any:
 def packed(body: Any) -> bytes:
     """The JSON as it is sent. Half a character (a lone surrogate, which no UTF-8 can hold) becomes a question mark."""
     try:
-        return orjson.dumps(body, default=_plain, option=NOTHING_MORE)
+        return orjson.dumps(body, default=_SENT, option=NOTHING_MORE)
     except TypeError:  # it refuses what the standard library takes: half a character, endless numbers, keys of numbers
         return dumps(body).encode(errors="replace")
 
@@ -138,30 +139,45 @@ def packed(body: Any) -> bytes:
 def _plain(value: Any) -> Any:
     """What the encoder does not know itself."""
     if isinstance(value, Decimal):
-        return int(value) if value == value.to_integral_value() else float(value)
+        return int(value) if value.is_finite() and value == value.to_integral_value() else float(value)
     if isinstance(value, Mapping):
         return dict(value)
     raise TypeError(f"{value!r} cannot be sent as JSON")
 
 
+def _ended(make: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    """`make` for orjson, which would write null for NaN and Infinity: an amount that nobody can read would become none,
+    which is zero. They are left to the standard library, which writes them. `loads` brings them as Decimals, so that
+    they come by here."""
+
+    def made(value: Any) -> Any:
+        number = make(value)
+        if isinstance(number, float) and not isfinite(number):
+            raise TypeError(f"{value!r} is no number of JSON")
+        return number
+
+    return made
+
+
 def kept(payload: Mapping[str, Any]) -> bytes:
     """The JSON in which a payload is kept until it is done with; `loads` brings all of it back, half characters too."""
     try:
-        return orjson.dumps(payload, default=float, option=NOTHING_MORE)
+        return orjson.dumps(payload, default=_KEPT, option=NOTHING_MORE)
     except TypeError:
         return _KEEPER.encode(payload).encode()
 
 
 NOTHING_MORE = orjson.OPT_PASSTHROUGH_DATACLASS | orjson.OPT_PASSTHROUGH_DATETIME  # than JSON has
+_SENT, _KEPT = _ended(_plain), _ended(float)
 _KEEPER = json.JSONEncoder(default=float, separators=(",", ":"))
 _ENCODER = json.JSONEncoder(default=_plain, separators=(",", ":"), ensure_ascii=False)
-_DECODER = json.JSONDecoder(parse_float=Decimal)
+_DECODER = json.JSONDecoder(parse_float=Decimal, parse_constant=Decimal)
 
 
 def loads(text: str | bytes) -> Any:
     if isinstance(text, str) and not text.startswith("\ufeff"):
         return _DECODER.decode(text)
-    return json.loads(text, parse_float=Decimal)
+    return json.loads(text, parse_float=Decimal, parse_constant=Decimal)
 
 
 def check_base_url(url: str, *, allow_private: bool) -> str:

@@ -99,10 +99,19 @@ def header_fields(stream: Any) -> HTTPMessage:
     return _Head(fields)
 
 
-class _Response(http.client.HTTPResponse):
-    """The library's own answer; its `begin` asks a global name for the fields, which is another one here."""
+def quicker(begin: Any) -> Any:
+    """`begin` of the library's answer, which asks a global name for the fields: another one here. One that takes
+    arguments, as from Python 3.15 on, is left alone: it hands them on, and its lines end otherwise."""
+    code = begin.__code__
+    if (code.co_argcount, code.co_kwonlyargcount) != (1, 0) or "parse_headers" not in code.co_names:
+        return begin
+    return FunctionType(code, {**begin.__globals__, "parse_headers": header_fields})
 
-    begin = FunctionType(http.client.HTTPResponse.begin.__code__, {**vars(http.client), "parse_headers": header_fields})
+
+class _Response(http.client.HTTPResponse):
+    """The library's own answer, whose head is read by `header_fields`."""
+
+    begin = quicker(http.client.HTTPResponse.begin)
 
 
 class _Guarded(HTTPConnection):

@@ -33,6 +33,8 @@ class Veil:
                 one,
                 json.dumps(one)[1:-1],
                 json.dumps(one, ensure_ascii=False)[1:-1],
+                json.dumps(one)[1:-1].replace("/", "\\/"),  # PHP's way
+                json.dumps(one, ensure_ascii=False)[1:-1].replace("/", "\\/"),
                 quote(one, "", "utf-8", "replace"),
             )
         }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import socket
 import threading
@@ -372,6 +373,13 @@ def test_what_one_encoder_refuses_the_other_one_sends(sent: Any) -> None:
     assert loads(packed({"sent": sent})) == loads(dumps({"sent": sent}))
 
 
+@pytest.mark.parametrize("amount", ["NaN", "Infinity", "-Infinity", "1e400"])
+def test_an_amount_without_end_is_not_kept_or_sent_as_none_which_would_be_zero(amount: str) -> None:
+    payload = loads(f'{{"amount": {amount}}}')
+    assert loads(kept(payload))["amount"].is_finite() is False
+    assert b"null" not in packed(payload)
+
+
 def test_what_cannot_be_sent_as_json_is_named() -> None:
     with pytest.raises(TypeError, match=r"datetime\.date\(2026, 11, 22\) cannot be sent"):
         packed({"at": date(2026, 11, 22)})
@@ -423,3 +431,22 @@ def test_a_path_that_needs_quoting_is_quoted(server: Server, path: str) -> None:
     server.behaviours = [say(200, "{}")]
     client(server.url).call("GET", path)
     assert server.seen == [f"GET {quote(path, safe='/?=')}"]
+
+
+@pytest.mark.parametrize("beside", [1, 2**70])  # which the one encoder writes, or the other
+@pytest.mark.parametrize(
+    "secret", ['quo"te back\\slash', "ümläut-geheim", "sla/sh/secret", "line\nctl\x01\x7f", "emo😀ji-key"]
+)
+@pytest.mark.parametrize("php", [True, False])
+def test_a_secret_is_hidden_in_logged_bodies_however_json_writes_it(
+    server: Server, secret: str, beside: int, php: bool
+) -> None:
+    said = json.dumps({"password": secret}, ensure_ascii=php)
+    server.behaviours = [say(200, said.replace("/", "\\/") if php else said)]
+    made = client(server.url)
+    made.veil.add(secret)
+    made.log_bodies = True
+    made.call("POST", "/login", body={"password": secret, "beside": beside})
+    [call] = made.host.calls  # type: ignore[attr-defined]
+    assert call.request == f'{{"password":"•••","beside":{beside}}}'
+    assert call.response == '{"password": "•••"}'

@@ -10,7 +10,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from connector import sockets
-from connector.sockets import FIELD, header_fields
+from connector.sockets import FIELD, header_fields, quicker
 
 ORDINARY = (
     b"Content-Type: application/json\r\nContent-Length: 12\r\nX-Plenty-Route-Calls-Left:  77 \r\nSet-Cookie: a=1\r\n"
@@ -59,3 +59,17 @@ def test_a_field_is_one_line_with_a_name_and_a_colon() -> None:
 def test_a_head_without_end_is_refused(head: bytes) -> None:
     with pytest.raises(http.client.HTTPException):
         read(head)
+
+
+def test_a_python_that_reads_heads_in_another_way_keeps_its_own() -> None:
+    def newer(self: object, *, _max_headers: int | None = None) -> None:
+        http.client.parse_headers(self, _max_headers=_max_headers)  # type: ignore[arg-type,call-arg]
+
+    assert quicker(newer) is newer
+
+
+@pytest.mark.skipif(http.client.HTTPResponse.begin.__code__.co_kwonlyargcount > 0, reason="reads heads in another way")
+def test_an_answer_has_its_fields_from_here() -> None:
+    begin = sockets._Response.begin
+    assert begin.__globals__["parse_headers"] is header_fields
+    assert begin.__code__ is http.client.HTTPResponse.begin.__code__
