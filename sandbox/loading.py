@@ -53,6 +53,10 @@ def _orders(name: str, content: Any) -> list[dict[str, Any]]:
             said = "%s: order %s is left out: its items are no list (%r)"
             logger.warning(said, name, row["increment_id"], str(row["items"])[:40])
             continue
+        if is_order(row) and not all(isinstance(item, dict) for item in row["items"]):
+            said = "%s: order %s is left out: one of its items is no object"
+            logger.warning(said, name, row.get("increment_id", "?"))
+            continue
         missing = [key for key in NEEDED if row.get(key) in (None, "")] if is_order(row) else list(NEEDED)
         if missing == list(NEEDED):
             strangers += 1

@@ -296,6 +296,17 @@ def test_an_order_whose_items_are_no_list_is_named(tmp_path: Path, caplog: pytes
     assert "odd.json: order A5 is left out: its items are no list" in caplog.text
 
 
+def test_an_order_with_an_item_that_is_no_object_is_named_and_the_others_are_loaded(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The stand-in could not even start with it: it reads the SKU of every item."""
+    write(tmp_path, "bad.json", '{"entity_id":1,"increment_id":"A6","updated_at":"x","items":[{"sku":"S"},null]}')
+    write(tmp_path, "good.json", '{"entity_id":2,"increment_id":"A7","updated_at":"x","items":[{"sku":"S"}]}')
+    with caplog.at_level(logging.WARNING):
+        assert [order["increment_id"] for order in orders.load(tmp_path)] == ["A7"]
+    assert "bad.json: order A6 is left out: one of its items is no object" in caplog.text
+
+
 def test_what_is_no_order_is_named_and_left_out(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     write(tmp_path, "broken.json", "{")
     write(tmp_path, "customer.json", '{"id": 1}')
