@@ -352,7 +352,8 @@ def _connections(database: Database, name: str | None) -> Sequence[models.Connec
 @click.option("--order", metavar="NUMBER", help="This order only, read anew.")
 @click.option("--json", "as_json", is_flag=True, help="The result as one object on the last line of stdout.")
 def run(profile: str, dry_run: bool, order: str | None, as_json: bool) -> int:
-    """Run a profile now, in the foreground. Exit code 0: success, 1: a record failed, 2: it could not run."""
+    """Run a profile now, in the foreground. Exit code 0: success, 1: a record failed, 2: it could not run,
+    130: it was stopped before its end."""
     number = None if order is None else order.strip()
     asked: dict[str, Any] = {**({"order": number} if number else {}), **({"dry_run": True} if dry_run else {})}
     ends: list[str] = []
@@ -383,7 +384,7 @@ def run(profile: str, dry_run: bool, order: str | None, as_json: bool) -> int:
     say(result.message)
     if as_json:
         show_json(reports.result(result))
-    return exit_code(result)
+    return exit_code(result) or (STOPPED if stop.is_set() else 0)
 
 
 def exit_code(result: Result) -> int:
