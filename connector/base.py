@@ -105,7 +105,8 @@ class Ref:
 
 @dataclass(frozen=True, kw_only=True)
 class Found:
-    """One source record as the source returned it. `error`: it could not even be read; a sentence naming it."""
+    """One source record as the source returned it. `error`: it could not even be read; a sentence naming it. `passing`:
+    that may end by itself; the next runs ask for the record by its key."""
 
     key: str
     number: str | None
@@ -113,6 +114,7 @@ class Found:
     updated_at: datetime | None
     payload: Payload | None
     error: str | None = None
+    passing: bool = False
     kept: bytes | None = field(default=None, repr=False, compare=False)  # the payload by `client.kept`, if made already
 
 

@@ -105,6 +105,7 @@ class Decision:
     next_attempt_at: datetime | None = None
     facts: Facts = Facts()
     seen: str | None = None  # fingerprint
+    transient: bool = False  # of a failure: the next runs try it again by themselves
 
 
 def pack(payload: Payload, made: bytes | None = None) -> bytes:
@@ -205,7 +206,7 @@ class Ledger:
             "cause": decision.cause,
             "next_attempt_at": decision.next_attempt_at,
             "tries": 0,
-            "transient": False,
+            "transient": decision.transient,
             "seen": decision.seen,
             "kind": decision.facts.kind,
             "store": decision.facts.store,

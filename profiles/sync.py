@@ -657,7 +657,8 @@ class Run:
         """What becomes of a record that was read; None: nothing changed since it was written."""
         name = f"{self.profile.entity} {found.number or found.key}"
         if found.error is not None or found.payload is None:
-            return self._failed(name, found.error or "it has no content")
+            failed = self._failed(name, found.error or "it has no content")
+            return replace(failed, transient=found.passing)
         try:
             record = self.source.parse(found.payload)
         except RecordFailed as error:
@@ -836,7 +837,7 @@ class Run:
             except (AccessDenied, StopRun, DatabaseTrouble):
                 raise
             except RetryLater as error:
-                raise StopRun(f"{error}. All records wait for the next run.") from error
+                raise StopRun(f"{_said(error)}. All records wait for the next run.") from error
             except Exception:  # of one record perhaps, which will say so itself when it is written
                 log.exception("profile %s: not all could be looked up in advance", self.profile.name)
             self._core = core()  # chosen anew for each batch: something else may need the old one
@@ -950,20 +951,20 @@ class Run:
             with self._guard:
                 self.unreachable += 1
                 if self.unreachable >= UNREACHABLE_LIMIT and self.halt is None:
-                    self.halt = StopRun(f"{error}. All records wait for the next run.")
-            return end(SyncStatus.PENDING, f"{error}. It is tried again.", after=5.0, uncount=True)
+                    self.halt = StopRun(f"{_said(error)}. All records wait for the next run.")
+            return end(SyncStatus.PENDING, f"{_said(error)}. It is tried again.", after=5.0, uncount=True)
         except RetryLater as error:
             doubt = isinstance(error, InDoubt)
             if self.stop.is_set():
-                return end(SyncStatus.PENDING, f"{error}. The run was stopped.", doubt=doubt, uncount=True)
+                return end(SyncStatus.PENDING, f"{_said(error)}. The run was stopped.", doubt=doubt, uncount=True)
             tries = 1 if known.progressed else claimed.tries
             if error.counts and tries >= limit:
-                said = f"{error}. {tries} attempts without success; the next run tries again."
+                said = f"{_said(error)}. {tries} attempts without success; the next run tries again."
                 return end(SyncStatus.FAILED, said, transient=True, doubt=doubt)
             after = error.after if error.after is not None else min(60.0, 2.0**tries) * random.uniform(0.7, 1.3)
             at = now() + timedelta(seconds=after)
             # what was set aside says the same each time, so that it is told once
-            said = f"{error}." if error.aside else f"{error}. Next attempt at {at:%H:%M:%S} UTC."
+            said = f"{_said(error)}." if error.aside else f"{_said(error)}. Next attempt at {at:%H:%M:%S} UTC."
             self._aside = self._aside or error.aside
             more = {"doubt": doubt, "after": after, "uncount": not error.counts, "transient": error.aside}
             return end(SyncStatus.PENDING, said, **more)
@@ -1199,6 +1200,11 @@ def _written(row: Any | None) -> bool:
 def _untouched(row: Any | None) -> bool:
     """Whether nothing of the record can be at the target yet."""
     return not _written(row) and (row is None or row.doubt_at is None)
+
+
+def _said(error: Exception) -> str:
+    """An error as the beginning of a sentence that goes on."""
+    return str(error).rstrip(".")
 
 
 def _sentences(said: str, notes: Sequence[str]) -> str:

@@ -503,6 +503,7 @@ class Cursor:
             updated_at=place.at,
             payload=None,
             error=f"{named}, changed {place.at:{FORMAT}}, cannot be read; it is left out and all others go on. {error}",
+            passing=not isinstance(error, RecordFailed),
         )
 
 

@@ -95,6 +95,7 @@ class ShopOrders(Resource):
             updated_at=START + timedelta(seconds=order["at"]),
             payload=None if broken else dict(order),
             error=broken,
+            passing=order.get("passing") == "yes",
         )
 
     def read(self, since: str | None, options: Options) -> Iterator[Page]:

@@ -181,6 +181,19 @@ def test_a_missing_mapping_stops_the_run_before_the_first_write_and_names_every_
     assert sync.run(database, made).counts["complete"] == 4
 
 
+@pytest.mark.parametrize("passing", ["yes", "no"])
+def test_what_could_not_be_read_for_a_while_is_asked_for_again_by_the_next_run(
+    database: Database, world: World, passing: str
+) -> None:
+    made = profile(database)
+    world.place("10001")
+    world.place("10002", broken="order 10002 cannot be read: 500", passing=passing)
+    assert sync.run(database, made).counts["failed"] == 1
+    del world.orders["10002"]["broken"]  # nothing changed in the order itself: no list tells of it again
+    assert sync.run(database, made).counts["complete"] == (1 if passing == "yes" else 0)
+    assert rows(database, made)["10002"].status == ("complete" if passing == "yes" else "failed")
+
+
 def test_one_bad_record_fails_by_name_and_the_rest_goes_on(database: Database, world: World) -> None:
     made = profile(database)
     for number in range(4):

@@ -245,6 +245,7 @@ def test_an_order_that_breaks_the_list_is_named_and_all_others_are_read(
         assert f"entity_id {one.key}" in one.error
         assert ("product does not exist" if status == 404 else "webapi-") in one.error
         assert one.payload is None
+        assert one.passing == (status == 500)
     assert len(calls) < 110 * len(places)
 
 
