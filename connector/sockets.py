@@ -10,6 +10,7 @@ import ipaddress
 import re
 import socket
 from email.parser import Parser
+from functools import cache
 from http.client import HTTPMessage
 from types import FunctionType
 from typing import Any
@@ -100,10 +101,11 @@ def header_fields(stream: Any) -> HTTPMessage:
 
 
 def quicker(begin: Any) -> Any:
-    """`begin` of the library's answer, which asks a global name for the fields: another one here. One that takes
-    arguments, as from Python 3.15 on, is left alone: it hands them on, and its lines end otherwise."""
-    code = begin.__code__
-    if (code.co_argcount, code.co_kwonlyargcount) != (1, 0) or "parse_headers" not in code.co_names:
+    """`begin` of the library's answer, which asks a global name for the fields: another one here. Where it, or what reads
+    the lines, takes more arguments, as from Python 3.15 on, it is left alone: its lines end otherwise."""
+    code, lines = begin.__code__, getattr(http.client, "_read_headers", None)
+    known = code.co_argcount == 1 and not code.co_kwonlyargcount and "parse_headers" in code.co_names
+    if not known or lines is None or lines.__code__.co_argcount != 1:
         return begin
     return FunctionType(code, {**begin.__globals__, "parse_headers": header_fields})
 
@@ -140,32 +142,23 @@ class _Guarded(HTTPConnection):
             self._pieces.append(data)
 
 
-class _GuardedHTTPS(_Guarded, HTTPSConnection):
-    pass
+@cache
+def _pools(allow: bool) -> dict[str, type[HTTPConnectionPool]]:
+    """By scheme; `allow`: addresses in private networks may be reached."""
 
+    class Plain(_Guarded):
+        allow_private = allow
 
-class _OwnNetworkHTTP(_Guarded):
-    allow_private = True
+    class Secure(_Guarded, HTTPSConnection):
+        allow_private = allow
 
+    class PlainPool(HTTPConnectionPool):
+        ConnectionCls = Plain
 
-class _OwnNetworkHTTPS(_GuardedHTTPS):
-    allow_private = True
+    class SecurePool(HTTPSConnectionPool):
+        ConnectionCls = Secure
 
-
-class _GuardedHTTPPool(HTTPConnectionPool):
-    ConnectionCls = _Guarded
-
-
-class _GuardedHTTPSPool(HTTPSConnectionPool):
-    ConnectionCls = _GuardedHTTPS
-
-
-class _OwnNetworkHTTPPool(HTTPConnectionPool):
-    ConnectionCls = _OwnNetworkHTTP
-
-
-class _OwnNetworkHTTPSPool(HTTPSConnectionPool):
-    ConnectionCls = _OwnNetworkHTTPS
+    return {"http": PlainPool, "https": SecurePool}
 
 
 class Adapter(HTTPAdapter):
@@ -178,8 +171,4 @@ class Adapter(HTTPAdapter):
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
         super().init_poolmanager(*args, **kwargs)
         manager: PoolManager = self.poolmanager
-        manager.pool_classes_by_scheme = (
-            {"http": _OwnNetworkHTTPPool, "https": _OwnNetworkHTTPSPool}
-            if self.allow_private
-            else {"http": _GuardedHTTPPool, "https": _GuardedHTTPSPool}
-        )
+        manager.pool_classes_by_scheme = _pools(self.allow_private)

@@ -61,11 +61,16 @@ def test_a_head_without_end_is_refused(head: bytes) -> None:
         read(head)
 
 
-def test_a_python_that_reads_heads_in_another_way_keeps_its_own() -> None:
+def test_a_python_that_reads_heads_in_another_way_keeps_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
     def newer(self: object, *, _max_headers: int | None = None) -> None:
         http.client.parse_headers(self, _max_headers=_max_headers)  # type: ignore[arg-type,call-arg]
 
     assert quicker(newer) is newer
+    usual = http.client.HTTPResponse.begin
+    monkeypatch.setattr(http.client, "_read_headers", lambda stream, limit: [])
+    assert quicker(usual) is usual
+    monkeypatch.delattr(http.client, "_read_headers")
+    assert quicker(usual) is usual
 
 
 @pytest.mark.skipif(http.client.HTTPResponse.begin.__code__.co_kwonlyargcount > 0, reason="reads heads in another way")
