@@ -150,7 +150,8 @@ class Links:
         lost = row.holder is not None and (row.holder == me() or dead(row.holder) or row.held_until < moment)
         if row.holder is not None and not lost:
             return None
-        doubt_at = row.doubt_at or (moment if lost and row.remote_id is None else None)
+        # the lost holder may have created it just now, however old the doubt was in which it began
+        doubt_at = moment if lost and row.remote_id is None else row.doubt_at
         transaction.run(HOLD, {"row": row.id, "mine": me(), "until": until, "doubt": doubt_at})
         age = (moment - doubt_at).total_seconds() if doubt_at else None
         return HeldLink(self, row.id, row.remote_id, row.digest, age)

@@ -8,16 +8,19 @@ import random
 import threading
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
 import pytest
+from sqlalchemy import select
 
 from connector import AccessDenied, Finding, InDoubt, RecordFailed, RetryLater, StopRun, Unreachable
 from profiles import db, history, ledger, models, sync, wiring
 from profiles.db import Database, DatabaseTrouble
 from profiles.ledger import Ledger
 from profiles.links import Links
+from profiles.workers import me
 from tests.profiles.memory import Desk, DeskOrders, ShopOrders, World, fresh, profile, rows
 
 
@@ -531,6 +534,24 @@ def test_odd_numbers_statuses_and_customers_are_stored_and_stay_apart(database: 
         keys = [one.source_id for one in session.query(models.SyncRecord)]
         assert len(set(keys)) == len(ODD)
         assert max(map(len, keys)) <= 128
+
+
+def test_who_takes_over_a_shared_id_from_a_holder_that_died_doubts_from_then_on(
+    database: Database, world: World
+) -> None:
+    """It began in doubt itself, waited, found nothing and created: what it created may be younger than any index."""
+    profile(database)
+    with database.session() as session:
+        to = session.scalars(select(models.Connection.id)).first()
+    assert to is not None
+    long_ago = db.now() - timedelta(hours=1)
+    for holder in (me().rpartition(":")[0] + ":1.00", None):  # of a process that is gone; of one that let go in doubt
+        values = {"holder": holder, "held_until": db.now() + timedelta(hours=1), "doubt_at": long_ago}
+        with database.session() as session:
+            session.add(models.Link(connection_id=to, kind="contact", key=str(holder), updated_at=long_ago, **values))
+        with Links(database, to, threading.Event()).hold("contact", str(holder)) as link:
+            assert link.doubt
+            assert (link.doubt_age < 60) == (holder is not None)
 
 
 @pytest.mark.parametrize("status", ["pro\0cessing", "x\ud800"])
